@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Identity } from "../auth/auth.ts";
+
+/** A share as the srvsvc interface reports it (MS-SRVS 2.2.4.22). */
+export interface ShareListing {
+  readonly name: string;
+  readonly comment: string;
+  /** STYPE_DISKTREE 0 or STYPE_IPC 3, with STYPE_SPECIAL 0x80000000 for administrative ones (MS-SRVS 2.2.2.4). */
+  readonly type: number;
+  readonly path: string;
+  readonly currentUsers: number;
+}
+
+/** What the RPC interfaces may know of the server. */
+export interface RpcEnvironment {
+  readonly serverName: string;
+  readonly domainName: string;
+  readonly comment: string;
+  /** SID of the server's own account domain, as text. */
+  readonly domainSid: string;
+  /** Shares that this caller may see. */
+  shares(caller: Identity): readonly ShareListing[];
+  /** SID text to account, and back, for lsarpc; `undefined` where unknown. */
+  lookupSid(sid: string): { readonly name: string; readonly domain: string; readonly type: number } | undefined;
+  lookupName(
+    name: string,
+  ): { readonly sid: string; readonly name: string; readonly domain: string; readonly type: number } | undefined;
+}
+
+/** An open named pipe on IPC$: a byte stream of DCE/RPC fragments in message mode. */
+export interface NamedPipe {
+  /** Takes what a client wrote. @throws SmbError PIPE_DISCONNECTED, INVALID_PARAMETER after a broken fragment */
+  write(data: Buffer): void;
+  /**
+   * Takes up to `maximum` bytes of the oldest answer. `more` tells that the same message has bytes left
+   * (STATUS_BUFFER_OVERFLOW). `undefined`: nothing to read yet.
+   */
+  read(maximum: number): { readonly data: Buffer; readonly more: boolean } | undefined;
+  close(): void;
+}
+
+export interface PipeService {
+  /** Names without a leading backslash, such as `srvsvc`. `undefined`: no such pipe. */
+  open(name: string, caller: Identity): NamedPipe | undefined;
+}
