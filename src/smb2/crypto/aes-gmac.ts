@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
+import { HeaderSigner, type SigningRole } from "./signer.ts";
+
+const COMMAND_OFFSET = 12;
+const COMMAND_CANCEL = 0x000c;
+const MESSAGE_ID_OFFSET = 24;
+
+/** Bits of the last four bytes of the nonce. */
+const NONCE_SERVER = 0x1;
+const NONCE_CANCEL = 0x2;
+
+/** AES-128-GMAC (RFC 4543) with a nonce made of MessageId, sender and CANCEL (MS-SMB2 3.1.4.1). */
+export class AesGmacSigner extends HeaderSigner {
+  readonly #key: KeyObject;
+  readonly #isServer: boolean;
+  readonly #nonce = Buffer.alloc(12);
+
+  constructor(key: Buffer, role: SigningRole) {
+    super();
+    this.#key = createSecretKey(key);
+    this.#isServer = role === "server";
+  }
+
+  protected override mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer {
+    const nonce = this.#nonce;
+    header.copy(nonce, 0, MESSAGE_ID_OFFSET, MESSAGE_ID_OFFSET + 8);
+    const fromServer = this.#isServer === own;
+    const cancel = header.readUInt16LE(COMMAND_OFFSET) === COMMAND_CANCEL;
+    // The other three bytes stay zero from the construction on.
+    nonce[8] = (fromServer ? NONCE_SERVER : 0) | (cancel ? NONCE_CANCEL : 0);
+    const cipher = createCipheriv("aes-128-gcm", this.#key, nonce);
+    for (const piece of pieces) if (piece.length > 0) cipher.setAAD(piece);
+    cipher.final();
+    return cipher.getAuthTag();
+  }
+}

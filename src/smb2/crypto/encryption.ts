@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
+
+/** Ciphers of SMB2_ENCRYPTION_CAPABILITIES (MS-SMB2 2.2.3.1.2). */
+export const CipherId = {
+  AES_128_CCM: 0x0001,
+  AES_128_GCM: 0x0002,
+  AES_256_CCM: 0x0003,
+  AES_256_GCM: 0x0004,
+} as const;
+
+export type CipherId = (typeof CipherId)[keyof typeof CipherId];
+
+/** Length of a cipher's key in bytes. */
+export function cipherKeyLength(cipher: CipherId): 16 | 32 {
+  return cipher === CipherId.AES_128_CCM || cipher === CipherId.AES_128_GCM ? 16 : 32;
+}
+
+/** Layout of the SMB2 TRANSFORM_HEADER (MS-SMB2 2.2.41). */
+export const TRANSFORM_HEADER_SIZE = 52;
+const PROTOCOL_ID = Buffer.from([0xfd, 0x53, 0x4d, 0x42]);
+const TAG_OFFSET = 4;
+const TAG_SIZE = 16;
+const NONCE_OFFSET = 20;
+const SIZE_OFFSET = 36;
+const FLAGS_OFFSET = 42;
+const SESSION_ID_OFFSET = 44;
+const FLAG_ENCRYPTED = 0x0001;
+
+const GCM_NONCE_SIZE = 12;
+const CCM_NONCE_SIZE = 11;
+
+/** Pieces of a message up to this total are gathered first: one call of the cipher is cheaper than several. */
+const GATHER = 8 * 1024;
+
+/** The message was not encrypted with this key, or was changed on its way. */
+export class DecryptionError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "DecryptionError";
+  }
+}
+
+/** Encrypts and decrypts whole messages of one session (MS-SMB2 3.1.4.3, 3.3.5.2.1.1). */
+export interface MessageCipher {
+  /** The SMB2 TRANSFORM_HEADER, then the encrypted message in any number of buffers. The input is left as it is. */
+  encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[];
+  /**
+   * The message behind a TRANSFORM_HEADER (its 52 bytes), in a new buffer.
+   * @throws DecryptionError for a wrong tag or a message whose size is not OriginalMessageSize
+   */
+  decrypt(transformHeader: Buffer, ciphertext: Buffer): Buffer;
+}
+
+export interface MessageCipherOptions {
+  readonly cipher: CipherId;
+  /** Session.EncryptionKey: ServerOut of a server. */
+  readonly encryptionKey: Buffer;
+  /** Session.DecryptionKey: ServerIn of a server. */
+  readonly decryptionKey: Buffer;
+}
+
+/**
+ * Counts messages: the nonce of message n is n, little-endian. 2^53 of them cannot be reached, so that a nonce never
+ * comes twice under a key, as long as a key belongs to one cipher only.
+ */
+class NonceCounter {
+  #next = 0;
+
+  writeTo(header: Buffer): void {
+    const value = this.#next++;
+    if (!Number.isSafeInteger(value)) throw new RangeError("nonces of this key are used up");
+    header.writeUInt32LE(value >>> 0, NONCE_OFFSET);
+    header.writeUInt32LE(Math.floor(value / 0x1_0000_0000), NONCE_OFFSET + 4);
+  }
+}
+
+function totalLength(pieces: readonly Buffer[]): number {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  return length;
+}
+
+function gather(pieces: readonly Buffer[], length: number): Buffer {
+  const [only] = pieces;
+  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, length);
+}
+
+function writeHeader(sessionId: bigint, length: number, nonces: NonceCounter): Buffer {
+  const header = Buffer.alloc(TRANSFORM_HEADER_SIZE);
+  PROTOCOL_ID.copy(header);
+  nonces.writeTo(header);
+  header.writeUInt32LE(length, SIZE_OFFSET);
+  header.writeUInt16LE(FLAG_ENCRYPTED, FLAGS_OFFSET);
+  header.writeBigUInt64LE(sessionId, SESSION_ID_OFFSET);
+  return header;
+}
+
+function checkSizes(header: Buffer, ciphertext: Buffer): void {
+  if (header.length !== TRANSFORM_HEADER_SIZE || header.readUInt32LE(SIZE_OFFSET) !== ciphertext.length) {
+    throw new DecryptionError("sizes of the transform header and the encrypted message differ");
+  }
+}
+
+class GcmMessageCipher implements MessageCipher {
+  readonly #algorithm: "aes-128-gcm" | "aes-256-gcm";
+  readonly #encryptionKey: KeyObject;
+  readonly #decryptionKey: KeyObject;
+  readonly #nonces = new NonceCounter();
+
+  constructor(algorithm: "aes-128-gcm" | "aes-256-gcm", options: MessageCipherOptions) {
+    this.#algorithm = algorithm;
+    this.#encryptionKey = createSecretKey(options.encryptionKey);
+    this.#decryptionKey = createSecretKey(options.decryptionKey);
+  }
+
+  encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[] {
+    const length = totalLength(pieces);
+    const header = writeHeader(sessionId, length, this.#nonces);
+    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + GCM_NONCE_SIZE);
+    const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce);
+    cipher.setAAD(header.subarray(NONCE_OFFSET));
+    const output = [header];
+    if (length <= GATHER) {
+      output.push(cipher.update(gather(pieces, length)));
+    } else {
+      for (const piece of pieces) if (piece.length > 0) output.push(cipher.update(piece));
+    }
+    cipher.final();
+    cipher.getAuthTag().copy(header, TAG_OFFSET);
+    return output;
+  }
+
+  decrypt(header: Buffer, ciphertext: Buffer): Buffer {
+    checkSizes(header, ciphertext);
+    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + GCM_NONCE_SIZE);
+    const decipher = createDecipheriv(this.#algorithm, this.#decryptionKey, nonce, { authTagLength: TAG_SIZE });
+    decipher.setAuthTag(header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE));
+    decipher.setAAD(header.subarray(NONCE_OFFSET));
+    const message = decipher.update(ciphertext);
+    try {
+      decipher.final();
+    } catch {
+      throw new DecryptionError("wrong tag of an encrypted message");
+    }
+    return message;
+  }
+}
+
+class CcmMessageCipher implements MessageCipher {
+  readonly #algorithm: "aes-128-ccm" | "aes-256-ccm";
+  readonly #encryptionKey: KeyObject;
+  readonly #decryptionKey: KeyObject;
+  readonly #nonces = new NonceCounter();
+
+  constructor(algorithm: "aes-128-ccm" | "aes-256-ccm", options: MessageCipherOptions) {
+    this.#algorithm = algorithm;
+    this.#encryptionKey = createSecretKey(options.encryptionKey);
+    this.#decryptionKey = createSecretKey(options.decryptionKey);
+  }
+
+  encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[] {
+    const length = totalLength(pieces);
+    const header = writeHeader(sessionId, length, this.#nonces);
+    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
+    const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce, { authTagLength: TAG_SIZE });
+    cipher.setAAD(header.subarray(NONCE_OFFSET), { plaintextLength: length });
+    // CCM in OpenSSL takes its text in one call.
+    const encrypted = cipher.update(gather(pieces, length));
+    cipher.final();
+    cipher.getAuthTag().copy(header, TAG_OFFSET);
+    return [header, encrypted];
+  }
+
+  decrypt(header: Buffer, ciphertext: Buffer): Buffer {
+    checkSizes(header, ciphertext);
+    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
+    const decipher = createDecipheriv(this.#algorithm, this.#decryptionKey, nonce, { authTagLength: TAG_SIZE });
+    decipher.setAuthTag(header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE));
+    decipher.setAAD(header.subarray(NONCE_OFFSET), { plaintextLength: ciphertext.length });
+    try {
+      // The tag is checked by whichever of the two comes first, depending on the OpenSSL version.
+      const message = decipher.update(ciphertext);
+      decipher.final();
+      return message;
+    } catch {
+      throw new DecryptionError("wrong tag of an encrypted message");
+    }
+  }
+}
+
+/** One object for a session and all of its channels: they share the key, so they must share the nonces. */
+export function createMessageCipher(options: MessageCipherOptions): MessageCipher {
+  switch (options.cipher) {
+    case CipherId.AES_128_CCM:
+      return new CcmMessageCipher("aes-128-ccm", options);
+    case CipherId.AES_128_GCM:
+      return new GcmMessageCipher("aes-128-gcm", options);
+    case CipherId.AES_256_CCM:
+      return new CcmMessageCipher("aes-256-ccm", options);
+    case CipherId.AES_256_GCM:
+      return new GcmMessageCipher("aes-256-gcm", options);
+  }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { timingSafeEqual } from "node:crypto";
+
+/** Which side of the connection this end is. */
+export type SigningRole = "server" | "client";
+
+/**
+ * Signs whole SMB2 messages (MS-SMB2 3.1.4.1), compound padding included. A message comes as any number of pieces whose
+ * first one holds at least the 64-byte SMB2 header; its Signature field counts as zeros whatever it contains.
+ */
+export interface Signer {
+  /** Writes the Signature field of the header. @throws RangeError where the first piece is shorter than a header */
+  sign(pieces: readonly Buffer[]): void;
+  /** Whether the Signature field is right; compared in constant time. The message is left as it was. */
+  verify(pieces: readonly Buffer[]): boolean;
+}
+
+const HEADER_SIZE = 64;
+const SIGNATURE_OFFSET = 48;
+const SIGNATURE_SIZE = HEADER_SIZE - SIGNATURE_OFFSET;
+
+/** Keeps the Signature field while it is zeroed during a verification; nothing waits in between. */
+const kept = Buffer.alloc(SIGNATURE_SIZE);
+
+/** What the algorithms share: where the signature is, and that it is computed over a field of zeros. */
+export abstract class HeaderSigner implements Signer {
+  sign(pieces: readonly Buffer[]): void {
+    const header = headerPiece(pieces);
+    header.fill(0, SIGNATURE_OFFSET, HEADER_SIZE);
+    this.mac(pieces, header, true).copy(header, SIGNATURE_OFFSET, 0, SIGNATURE_SIZE);
+  }
+
+  verify(pieces: readonly Buffer[]): boolean {
+    const header = headerPiece(pieces);
+    header.copy(kept, 0, SIGNATURE_OFFSET, HEADER_SIZE);
+    header.fill(0, SIGNATURE_OFFSET, HEADER_SIZE);
+    try {
+      const mac = this.mac(pieces, header, false);
+      return timingSafeEqual(kept, mac.length === SIGNATURE_SIZE ? mac : mac.subarray(0, SIGNATURE_SIZE));
+    } finally {
+      kept.copy(header, SIGNATURE_OFFSET);
+    }
+  }
+
+  /** At least 16 bytes, of which the first 16 are the signature. @param own whether this end is the sender */
+  protected abstract mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer;
+}
+
+/** The piece that begins with the SMB2 header. */
+function headerPiece(pieces: readonly Buffer[]): Buffer {
+  const first = pieces[0];
+  if (first === undefined || first.length < HEADER_SIZE) throw new RangeError("a message without its SMB2 header");
+  return first;
+}

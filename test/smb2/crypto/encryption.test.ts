@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createCipheriv } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  CipherId,
+  cipherKeyLength,
+  createMessageCipher,
+  DecryptionError,
+  type MessageCipher,
+} from "../../../src/smb2/crypto/encryption.ts";
+
+function pair(cipher: CipherId): { server: MessageCipher; client: MessageCipher; serverKey: Buffer } {
+  const serverKey = Buffer.alloc(cipherKeyLength(cipher), 0x11);
+  const clientKey = Buffer.alloc(cipherKeyLength(cipher), 0x22);
+  return {
+    server: createMessageCipher({ cipher, encryptionKey: serverKey, decryptionKey: clientKey }),
+    client: createMessageCipher({ cipher, encryptionKey: clientKey, decryptionKey: serverKey }),
+    serverKey,
+  };
+}
+
+const ciphers = Object.entries(CipherId);
+
+describe("createMessageCipher", () => {
+  it("lays out the transform header", () => {
+    const { server, serverKey } = pair(CipherId.AES_128_GCM);
+    server.encrypt(1n, [Buffer.from("first")]);
+    const [header = Buffer.alloc(0), ...body] = server.encrypt(0x0000_1000_0000_0019n, [Buffer.from("second")]);
+    // ProtocolId, (Signature), Nonce 1, OriginalMessageSize 6, Reserved, Flags 1, SessionId.
+    expect(header.subarray(0, 4).toString("hex")).toBe("fd534d42");
+    expect(header.subarray(20).toString("hex")).toBe(
+      "01000000000000000000000000000000" + "06000000" + "0000" + "0100" + "1900000000100000",
+    );
+    const cipher = createCipheriv("aes-128-gcm", serverKey, header.subarray(20, 32)).setAAD(header.subarray(20));
+    expect(Buffer.concat(body)).toEqual(Buffer.concat([cipher.update("second"), cipher.final()]));
+    expect(header.subarray(4, 20)).toEqual(cipher.getAuthTag());
+  });
+
+  it("gives CCM a nonce of 11 bytes", () => {
+    const { server, serverKey } = pair(CipherId.AES_256_CCM);
+    const [header = Buffer.alloc(0), body] = server.encrypt(7n, [Buffer.from("text")]);
+    const cipher = createCipheriv("aes-256-ccm", serverKey, header.subarray(20, 31), { authTagLength: 16 });
+    cipher.setAAD(header.subarray(20), { plaintextLength: 4 });
+    expect(body).toEqual(cipher.update("text"));
+    cipher.final();
+    expect(header.subarray(4, 20)).toEqual(cipher.getAuthTag());
+  });
+
+  it.each(ciphers)("%s: the other side reads it, however the message is cut", (_, id) => {
+    const { server, client } = pair(id);
+    const size = fc.oneof(fc.nat(200), fc.integer({ min: 8000, max: 9000 }), fc.nat(100_000));
+    fc.assert(
+      fc.property(size, fc.double({ min: 0, max: 1, noNaN: true }), (length, cut) => {
+        const data = Buffer.alloc(length, "tessera");
+        const at = Math.floor(cut * length);
+        const [header = Buffer.alloc(0), ...body] = server.encrypt(1n, [data.subarray(0, at), data.subarray(at)]);
+        expect(client.decrypt(header, Buffer.concat(body)).equals(data)).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it.each(ciphers)("%s: refuses what was changed", (_, id) => {
+    const { server, client } = pair(id);
+    const [header = Buffer.alloc(0), body = Buffer.alloc(0)] = server.encrypt(1n, [Buffer.alloc(70, 1)]);
+    for (let at = 4; at < header.length; at++) {
+      const changed = Buffer.from(header);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(() => client.decrypt(changed, body), `header byte ${at}`).toThrow(DecryptionError);
+    }
+    for (let at = 0; at < body.length; at++) {
+      const changed = Buffer.from(body);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(() => client.decrypt(header, changed)).toThrow(DecryptionError);
+    }
+    expect(() => client.decrypt(header, body.subarray(1))).toThrow(DecryptionError);
+    expect(() => client.decrypt(header.subarray(1), body)).toThrow(DecryptionError);
+    expect(() => server.decrypt(header, body)).toThrow(DecryptionError);
+  });
+
+  it.each(ciphers)("%s: no nonce comes twice, and the input stays as it is", (_, id) => {
+    const { server } = pair(id);
+    const data = Buffer.alloc(100, 5);
+    const seen = new Set<string>();
+    for (let i = 0; i < 1000; i++) seen.add((server.encrypt(1n, [data])[0] ?? data).toString("hex", 20, 36));
+    expect(seen.size).toBe(1000);
+    expect(data).toEqual(Buffer.alloc(100, 5));
+  });
+});
