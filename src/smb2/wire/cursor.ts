@@ -70,6 +70,14 @@ export class Reader {
     return this.buffer.readBigInt64LE(this.#advance(8));
   }
 
+  /** A 64-bit size or offset of a reply as a number; beyond 2^53 - 1 it is malformed. */
+  u64n(): number {
+    const at = this.#advance(8);
+    const high = this.buffer.readUInt32LE(at + 4);
+    if (high > 0x1fffff) throw new MalformedPacketError(`64-bit value at ${at} exceeds 2^53 - 1`);
+    return high * 0x1_0000_0000 + this.buffer.readUInt32LE(at);
+  }
+
   /** A view, not a copy: it must not outlive the request. */
   bytes(size: number): Buffer {
     const at = this.#advance(size);
@@ -154,6 +162,22 @@ export class Writer {
   i64(value: bigint): void {
     const at = this.#reserve(8);
     this.#buffer.writeBigInt64LE(value, at);
+  }
+
+  /** A 64-bit field from a non-negative safe integer, without a `bigint` on the way. */
+  u64n(value: number): void {
+    const at = this.#reserve(8);
+    this.#buffer.writeUInt32LE(value >>> 0, at);
+    this.#buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+  }
+
+  /**
+   * Makes room for `size` bytes and returns them, uninitialised, for a caller that fills them itself; what remains unused
+   * is given back with {@link truncate}. The view is valid until the next write.
+   */
+  reserve(size: number): Buffer {
+    const at = this.#reserve(size);
+    return this.#buffer.subarray(at, at + size);
   }
 
   bytes(data: Uint8Array): void {
