@@ -10,6 +10,10 @@ export interface ShareListing {
   readonly type: number;
   readonly path: string;
   readonly currentUsers: number;
+  /** SHI1005_FLAGS (MS-SRVS 2.2.4.29); 0 where absent. */
+  readonly flags?: number;
+  /** Self-relative descriptor of the share itself; none where absent. */
+  readonly securityDescriptor?: Buffer;
 }
 
 /** What the RPC interfaces may know of the server. */
