@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createServer, type Server, type Socket } from "node:net";
+import type { Clock, Logger, Transport } from "../smb2/server-context.ts";
+import type { HostPort } from "./config/units.ts";
+import { ConnectionLimits } from "./connection-limits.ts";
+import { listenOn } from "./listen.ts";
+import { TcpTransport } from "./tcp-transport.ts";
+
+/** The protocol's side of a connection, as far as the listener needs it. */
+export interface ServedConnection {
+  /** 0 until NEGOTIATE has been answered. */
+  readonly dialect: number;
+  /** A user is logged on. */
+  readonly isAuthenticated: boolean;
+  receive(chunk: Buffer): void;
+  /** Everything that was queued has been sent. */
+  drained(): void;
+  /** The transport is gone. */
+  closed(): void;
+  /** Ends the connection at once. */
+  disconnect(): void;
+}
+
+export interface ListenerOptions {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Connections at most, over all and from one address. */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** Milliseconds that a new connection has to send its NEGOTIATE. */
+  readonly negotiateTimeout: number;
+  /** Milliseconds that a connection may be without anybody logged on. */
+  readonly authenticateTimeout: number;
+  serve(transport: Transport): ServedConnection;
+}
+
+/** Milliseconds of silence before the system asks whether the client is still there. */
+const KEEP_ALIVE_DELAY = 30_000;
+
+/** Milliseconds between two log lines about refused connections. */
+const REFUSAL_LOG_INTERVAL = 10_000;
+
+/** Accepts TCP connections on any number of addresses and hands them to the protocol. */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #limits: ConnectionLimits;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<ServedConnection>();
+  readonly #addresses: HostPort[] = [];
+  #refused = 0;
+  #nextRefusalLog = 0;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#limits = new ConnectionLimits(options.maxConnections, options.maxConnectionsPerAddress);
+  }
+
+  /** Where it listens, with the ports that the system chose for port 0. */
+  get addresses(): readonly HostPort[] {
+    return this.#addresses;
+  }
+
+  get connections(): ReadonlySet<ServedConnection> {
+    return this.#connections;
+  }
+
+  /** @throws StartupError when the address cannot be listened on; nothing is listening then */
+  async listen(addresses: readonly HostPort[]): Promise<void> {
+    try {
+      for (const address of addresses) {
+        const server = createServer(
+          { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY },
+          (socket) => this.#accept(socket),
+        );
+        this.#servers.push(server);
+        this.#addresses.push(await listenOn(server, address));
+        server.on("error", (error) => this.#options.log.error({ err: error }, "accepting connections failed"));
+      }
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops accepting connections; those that exist go on. */
+  stop(): void {
+    this.#addresses.length = 0;
+    for (const server of this.#servers.splice(0)) {
+      if (server.listening) {
+        // The callback of close() waits for every connection; to stop listening takes effect at once.
+        server.close();
+      }
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const { log, clock } = this.#options;
+    const transport = new TcpTransport(socket, clock);
+    const address = transport.remoteAddress;
+    const bound = this.#limits.take(address);
+    if (bound !== undefined) {
+      socket.destroy();
+      this.#logRefusal(address, bound);
+      return;
+    }
+    const connection = this.#options.serve(transport);
+    this.#connections.add(connection);
+    log.debug({ client: address }, "connection accepted");
+    const stopWatching = this.#watch(connection, address);
+    socket.on("data", (chunk: Buffer) => connection.receive(chunk));
+    socket.on("drain", () => connection.drained());
+    // Resets and timeouts of the network: "close" follows.
+    socket.on("error", (error) => log.debug({ client: address, reason: error.message }, "connection broke"));
+    socket.on("close", () => {
+      stopWatching();
+      this.#connections.delete(connection);
+      this.#limits.release(address);
+      connection.closed();
+      log.debug({ client: address }, "connection closed");
+    });
+  }
+
+  /** Ends connections that hold a place without being of use to a user. */
+  #watch(connection: ServedConnection, client: string): () => void {
+    const { clock, log, negotiateTimeout, authenticateTimeout } = this.#options;
+    const end = (reason: string) => {
+      log.info({ client, reason }, "connection ended");
+      connection.disconnect();
+    };
+    let wasAuthenticated = false;
+    const checkAuthenticated = () => {
+      const isAuthenticated = connection.isAuthenticated;
+      if (!isAuthenticated && !wasAuthenticated) {
+        end("nobody logged on");
+        return;
+      }
+      // A client that logged off since the last look has one more period to log on again.
+      wasAuthenticated = isAuthenticated;
+      timer = clock.after(authenticateTimeout, checkAuthenticated);
+    };
+    const checkNegotiated = () => {
+      if (connection.dialect === 0) {
+        end("no NEGOTIATE");
+        return;
+      }
+      timer = clock.after(Math.max(authenticateTimeout - negotiateTimeout, 0), checkAuthenticated);
+    };
+    let timer = clock.after(negotiateTimeout, checkNegotiated);
+    return () => timer.cancel();
+  }
+
+  /** A flood of connections shall not become a flood of log lines. */
+  #logRefusal(client: string, bound: string): void {
+    this.#refused++;
+    const now = this.#options.clock.now();
+    if (now >= this.#nextRefusalLog) {
+      this.#nextRefusalLog = now + REFUSAL_LOG_INTERVAL;
+      this.#options.log.warn({ client, bound, refused: this.#refused }, "connections refused: too many");
+      this.#refused = 0;
+    }
+  }
+}

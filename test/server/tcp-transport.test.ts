@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { plainAddress, TcpTransport } from "../../src/server/tcp-transport.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+describe("plainAddress", () => {
+  it.each([
+    ["::ffff:10.1.2.3", "10.1.2.3"],
+    ["10.1.2.3", "10.1.2.3"],
+    ["::1", "::1"],
+    ["::ffff:0:1", "::ffff:0:1"],
+    [undefined, ""],
+  ])("shows %s as %s", (address, expected) => {
+    expect(plainAddress(address)).toBe(expected);
+  });
+});
+
+describe("TcpTransport", () => {
+  let server: Server;
+  let client: Socket;
+  let socket: Socket;
+  let clock: FakeClock;
+
+  beforeEach(async () => {
+    clock = new FakeClock();
+    server = createServer({ noDelay: true });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    [socket] = (await once(server, "connection")) as [Socket];
+  });
+
+  afterEach(() => {
+    client.destroy();
+    socket.destroy();
+    server.close();
+  });
+
+  async function receive(length: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of client) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size >= length) {
+        break;
+      }
+    }
+    return Buffer.concat(chunks);
+  }
+
+  it("sends buffers in the order of the calls, over turns of the event loop", async () => {
+    const transport = new TcpTransport(socket, clock);
+    transport.send([Buffer.from("a"), Buffer.from("b")]);
+    transport.send([Buffer.from("c")]);
+    expect(transport.queuedBytes).toBe(3);
+    await new Promise((resolve) => setImmediate(resolve));
+    transport.send([Buffer.from("d")]);
+    expect((await receive(4)).toString()).toBe("abcd");
+  });
+
+  it("names both ends", () => {
+    const transport = new TcpTransport(socket, clock);
+    expect([transport.remoteAddress, transport.localAddress]).toEqual(["127.0.0.1", "127.0.0.1"]);
+  });
+
+  it("does not read from a client that does not take its answers, until it has", async () => {
+    const transport = new TcpTransport(socket, clock, 1024 * 1024);
+    socket.on("data", () => {});
+    transport.send([Buffer.alloc(64 * 1024)]);
+    expect(socket.isPaused()).toBe(false);
+    transport.send([Buffer.alloc(32 * 1024 * 1024)]);
+    expect(socket.isPaused()).toBe(true);
+    const resumed = once(socket, "drain");
+    client.resume();
+    await resumed;
+    expect(socket.isPaused()).toBe(false);
+  });
+
+  it("stays paused for the protocol when a slow client catches up", async () => {
+    const transport = new TcpTransport(socket, clock, 1024 * 1024);
+    socket.on("data", () => {});
+    transport.pause();
+    transport.send([Buffer.alloc(32 * 1024 * 1024)]);
+    const drained = once(socket, "drain");
+    client.resume();
+    await drained;
+    expect(socket.isPaused()).toBe(true);
+    transport.resume();
+    expect(socket.isPaused()).toBe(false);
+  });
+
+  it("does not let the protocol resume while a slow client still owes reading", () => {
+    const transport = new TcpTransport(socket, clock, 1024 * 1024);
+    socket.on("data", () => {});
+    transport.send([Buffer.alloc(32 * 1024 * 1024)]);
+    transport.resume();
+    expect(socket.isPaused()).toBe(true);
+  });
+
+  it("sends what is queued before it ends", async () => {
+    const transport = new TcpTransport(socket, clock);
+    transport.send([Buffer.from("last words")]);
+    transport.end();
+    transport.end();
+    const chunks: Buffer[] = [];
+    for await (const chunk of client) {
+      chunks.push(chunk as Buffer);
+    }
+    expect(Buffer.concat(chunks).toString()).toBe("last words");
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it("gives a client only so long to take the last answers", async () => {
+    const transport = new TcpTransport(socket, clock);
+    transport.send([Buffer.alloc(32 * 1024 * 1024)]);
+    transport.end();
+    clock.advance(9999);
+    expect(socket.destroyed).toBe(false);
+    clock.advance(1);
+    expect(socket.destroyed).toBe(true);
+  });
+
+  it("drops what is sent after the connection is gone", () => {
+    const transport = new TcpTransport(socket, clock);
+    transport.destroy();
+    transport.send([Buffer.from("x")]);
+    expect(transport.queuedBytes).toBe(0);
+  });
+});
