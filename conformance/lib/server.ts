@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+/** What every suite knows of the server under test, be it Tessera or the oracle. */
+import { readdirSync, readFileSync } from "node:fs";
+import { startSamba } from "./samba.ts";
+import { startTessera } from "./tessera.ts";
+
+export type ServerKind = "tessera" | "samba";
+
+export interface Account {
+  readonly name: string;
+  readonly password: string;
+}
+
+export interface ShareSpec {
+  readonly name: string;
+  /** An existing folder. */
+  readonly path: string;
+  /** Sessions must be encrypted on this share. */
+  readonly encrypt?: boolean;
+  /** Files that the user may not read are left out of listings (access-based enumeration). */
+  readonly hideUnreadable?: boolean;
+  /** Nobody may connect. */
+  readonly denied?: boolean;
+}
+
+export interface ServerOptions {
+  readonly shares: readonly ShareSpec[];
+  readonly accounts?: readonly Account[];
+  /** Folder for configuration, state and logs. */
+  readonly workDir: string;
+  readonly signingRequired?: boolean;
+  /** `bench`: the settings of an administrator who wants speed; `conformance`: those nearest to Windows. */
+  readonly profile?: "conformance" | "bench";
+}
+
+export interface RunningServer {
+  readonly kind: ServerKind;
+  readonly port: number;
+  readonly pid: number;
+  readonly account: Account;
+  readonly logFile: string;
+  readonly alive: () => boolean;
+  /** SIGTERM and wait; resolves with the exit status, -1 when it had to be killed. */
+  readonly stop: () => Promise<number>;
+}
+
+export const alice: Account = { name: "alice", password: "secret1" };
+export const bob: Account = { name: "bob", password: "secret2" };
+
+export function startServer(kind: ServerKind, options: ServerOptions): Promise<RunningServer> {
+  return kind === "samba" ? startSamba(options) : startTessera(options);
+}
+
+/** Memory of the process and all its descendants, in KiB: the sum of PSS, so that pages shared by forks count once. */
+export function memoryKiB(pid: number): number {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
+      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+    } catch {
+      // The process ended while the table was read.
+    }
+  }
+  let total = 0;
+  const pending = [pid];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    pending.push(...(children.get(next) ?? []));
+    try {
+      const rollup = readFileSync(`/proc/${next}/smaps_rollup`, "utf8");
+      total += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
+    } catch {
+      // The process ended.
+    }
+  }
+  return total;
+}

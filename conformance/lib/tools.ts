@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which external programs a suite needs, and the Debian package that brings each. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const packages: Readonly<Record<string, string>> = {
+  smbclient: "smbclient",
+  smbd: "samba",
+  smbpasswd: "samba-common-bin",
+  smbtorture: "samba-testsuite",
+  rclone: "rclone",
+  tshark: "tshark",
+  nmap: "nmap",
+  "qemu-system-x86_64": "qemu-system-x86",
+  busybox: "busybox-static",
+  cpio: "cpio",
+  "mkfs.xfs": "xfsprogs",
+  "mkfs.btrfs": "btrfs-progs",
+  "mkfs.ext4": "e2fsprogs",
+  unshare: "util-linux",
+  setfattr: "attr",
+  getfattr: "attr",
+};
+
+/** The path of a program, looked up as the shell does and in the system folders; undefined where it is missing. */
+export function findTool(name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+  for (const folder of folders) {
+    if (folder === "") continue;
+    const candidate = join(folder, name);
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not here.
+    }
+  }
+  return undefined;
+}
+
+/** One line for each program that is missing; empty when everything is there. */
+export function missingTools(names: readonly string[]): string[] {
+  return names
+    .filter((name) => findTool(name) === undefined)
+    .map((name) => `${name} (Debian package ${packages[name] ?? name})`);
+}
