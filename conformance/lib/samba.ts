@@ -28,7 +28,6 @@ function sharesSection(share: ShareSpec, options: ServerOptions): string {
   if (options.profile !== "bench") lines.push("kernel share modes = no", "posix locking = no");
   if (share.encrypt === true) lines.push("smb encrypt = required");
   if (share.hideUnreadable === true) lines.push("hide unreadable = yes");
-  if (share.denied === true) lines.push("valid users = nobody");
   return lines.join("\n");
 }
 
@@ -105,8 +104,11 @@ export async function startSamba(options: ServerOptions): Promise<RunningServer>
   writeFileSync(configFile, `${[globalSection(port, options, folder), ...sections].join("\n\n")}\n`);
   const { passwd, group } = writeUserFiles(base, accounts);
   for (const share of options.shares) {
-    chownSync(share.path, firstUserId, firstUserId);
-    chmodSync(share.path, 0o777);
+    if (share.noAccess === true) chmodSync(share.path, 0);
+    else {
+      chownSync(share.path, firstUserId, firstUserId);
+      chmodSync(share.path, 0o777);
+    }
   }
   // A process-id namespace ends the helpers that smbd starts (samba-dcerpcd) together with it.
   const inNamespace = (script: string): string[] => [

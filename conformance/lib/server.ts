@@ -19,8 +19,8 @@ export interface ShareSpec {
   readonly encrypt?: boolean;
   /** Files that the user may not read are left out of listings (access-based enumeration). */
   readonly hideUnreadable?: boolean;
-  /** Nobody may connect. */
-  readonly denied?: boolean;
+  /** The folder has mode 0: users may connect, but have no access to anything. */
+  readonly noAccess?: boolean;
 }
 
 export interface ServerOptions {

@@ -17,7 +17,7 @@ export async function startTessera(options: ServerOptions): Promise<RunningServe
   mkdirSync(options.workDir, { recursive: true });
   const args = ["serve", "--listen", `127.0.0.1:${port}`, "--log-level", "warn"];
   for (const share of options.shares) {
-    chmodSync(share.path, 0o777);
+    chmodSync(share.path, share.noAccess === true ? 0 : 0o777);
     args.push("--share", `${share.name}=${share.path}`);
   }
   for (const { name, password } of accounts) args.push("--user", `${name}:${password}`);

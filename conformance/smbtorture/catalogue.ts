@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Which cases smbtorture has, and what each suite needs besides a share. */
+import { must } from "../lib/process.ts";
+
+/** No pass or fail to compare: benchmarks, scanners, interactive holds, and what only a Samba with local access can be asked. */
+const excluded = new Set([
+  ...["bench", "samba3misc", "kernel-oplocks", "hold-oplock", "hold-sharemode", "scan", "aio_delay"],
+  ...["change_notify_disabled", "create_no_streams", "notify-inotify", "maxfid", "secleak"],
+]);
+
+export interface TortureSuite {
+  /** `smb2.read` */
+  readonly name: string;
+  /** Full names in the order of the run: `smb2.read.eof`. */
+  readonly cases: readonly string[];
+}
+
+/** The suite a case belongs to: its first two components. */
+export function suiteOf(name: string): string {
+  return name.split(".", 2).join(".");
+}
+
+/**
+ * The suites of the installed smbtorture. `--list` repeats the last component of every name
+ * (`smb2.read.eof.eof`), and those of a test that is its own suite as well (`smb2.tcon.tcon`).
+ */
+export async function listSuites(): Promise<TortureSuite[]> {
+  const { stdout } = await must("smbtorture", ["--list"]);
+  const suites = new Map<string, string[]>();
+  for (const line of stdout.split("\n")) {
+    const name = /^(smb2\..+)\.[^.]+$/.exec(line.trim())?.[1];
+    if (name === undefined || excluded.has(name.split(".")[1] ?? "")) continue;
+    const suite = suiteOf(name);
+    suites.set(suite, [...(suites.get(suite) ?? []), name]);
+  }
+  return [...suites].map(([name, cases]) => ({ name, cases }));
+}
+
+/**
+ * Fits a name as smbtorture prints it (`eof`) to a full name (`smb2.read.eof`): tests of a nested suite are printed
+ * without its name, a test that is its own suite is printed alone.
+ */
+export function caseNamed(suite: TortureSuite, printed: string): string | undefined {
+  return suite.cases.find((name) => name === `${suite.name}.${printed}` || name.endsWith(`.${printed}`));
+}
+
+/** The file that set-sparse-ioctl and zero-data-ioctl work on. */
+export const presetFile = "preset.bin";
+
+const torture = (name: string, value: string) => `--option=torture:${name}=${value}`;
+
+const options: Readonly<Record<string, readonly string[]>> = {
+  // The attribute that holds the security descriptor must be hidden from clients.
+  "smb2.ea": [torture("acl_xattr_name", "NTACL")],
+  "smb2.set-sparse-ioctl": [torture("filename", presetFile)],
+  "smb2.zero-data-ioctl": [
+    torture("filename", presetFile),
+    torture("offset", "0"),
+    torture("beyond_final_zero", "4096"),
+  ],
+  "smb2.session": [
+    torture("user2name", "bob"),
+    torture("user2password", "secret2"),
+    torture("user2domain", "WORKGROUP"),
+  ],
+};
+
+/** Extra arguments of a suite. */
+export function suiteOptions(suite: string): readonly string[] {
+  return options[suite] ?? [];
+}
+
+/** The share that a suite works in. */
+export function shareOf(suite: string): string {
+  return suite.replace(/^smb2\./, "");
+}
+
+/** Seconds that the slow suites take, so that they start first. */
+const slow: Readonly<Record<string, number>> = {};
+
+export function expectedSeconds(suite: string): number {
+  return slow[suite] ?? 0;
+}

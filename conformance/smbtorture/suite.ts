@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+/** smbtorture's smb2.* against a table of expected results: a new failure and a new pass both fail the run. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Image, mountImage } from "../lib/image.ts";
+import type { Report, SuiteContext } from "../lib/report.ts";
+import { type RunningServer, type ShareSpec, startServer } from "../lib/server.ts";
+import { smbclientOk } from "../lib/smbclient.ts";
+import { expectedSeconds, listSuites, presetFile, shareOf, suiteOf, type TortureSuite } from "./catalogue.ts";
+import { type CaseResult, executeSuite } from "./execute.ts";
+import { type Row, readTable, writeTable } from "./table.ts";
+
+const expectedFile = fileURLToPath(new URL("expected.csv", import.meta.url));
+
+interface Options {
+  readonly suites: readonly string[];
+  readonly cases: readonly string[];
+  readonly update: boolean;
+  readonly results: string | undefined;
+  readonly jobs: number;
+  /** Milliseconds for one suite. */
+  readonly timeout: number;
+  readonly fileSystem: "xfs" | "btrfs" | "ext4";
+}
+
+function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      suite: { type: "string", multiple: true, default: [] },
+      case: { type: "string", multiple: true, default: [] },
+      update: { type: "boolean", default: false },
+      results: { type: "string" },
+      jobs: { type: "string", default: "2" },
+      timeout: { type: "string", default: "300" },
+      fs: { type: "string", default: "xfs" },
+    },
+  });
+  const fileSystem = values.fs;
+  if (fileSystem !== "xfs" && fileSystem !== "btrfs" && fileSystem !== "ext4") throw new Error(`--fs ${fileSystem}`);
+  return {
+    suites: values.suite,
+    cases: values.case,
+    update: values.update,
+    results: values.results,
+    jobs: Number(values.jobs),
+    timeout: Number(values.timeout) * 1000,
+    fileSystem,
+  };
+}
+
+/** Keeps one server running for all suites: a new one is started where the old one died, and the death is reported. */
+class SharedServer {
+  #current: RunningServer | undefined;
+  #starting: Promise<RunningServer> | undefined;
+  readonly #start: () => Promise<RunningServer>;
+  readonly #report: Report;
+
+  constructor(start: () => Promise<RunningServer>, report: Report) {
+    this.#start = start;
+    this.#report = report;
+  }
+
+  get(): Promise<RunningServer> {
+    if (this.#current?.alive() === true) return Promise.resolve(this.#current);
+    if (this.#current !== undefined && this.#starting === undefined) {
+      this.#report.add("smbtorture.server-alive", "fail", "the server died and was started again");
+    }
+    this.#starting ??= this.#start().then((server) => {
+      this.#current = server;
+      this.#starting = undefined;
+      return server;
+    });
+    return this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    await this.#current?.stop();
+  }
+}
+
+/** Compares with the table and reports; gives the row that an update would write. */
+function judge(report: Report, result: CaseResult, expected: Row | undefined): Row {
+  const { name, status, detail } = result;
+  const unchanged = expected !== undefined && expected.status === status;
+  const text = status === "pass" ? "" : (expected?.text ?? "");
+  if (!unchanged) {
+    const was = expected === undefined ? "is not in the table" : `expected ${expected.status} (${expected.text})`;
+    const now = status === "pass" ? "a new pass" : status;
+    report.add(name, "fail", `${now}: ${was}\n${detail}`);
+  } else if (status === "pass") report.add(name, "pass");
+  else if (text === "") report.add(name, "fail", `expected ${status}, but the table gives no reason\n${detail}`);
+  else report.add(name, "skip", `expected ${status}: ${text}`);
+  return { name, status, text };
+}
+
+async function prepare(suite: TortureSuite, server: RunningServer): Promise<void> {
+  const needsFile = suite.name === "smb2.set-sparse-ioctl" || suite.name === "smb2.zero-data-ioctl";
+  if (needsFile) await smbclientOk(server, shareOf(suite.name), `put /etc/hostname ${presetFile}`);
+}
+
+async function runAll(suites: readonly TortureSuite[], options: Options, server: SharedServer): Promise<CaseResult[]> {
+  const queue = [...suites].sort((a, b) => expectedSeconds(b.name) - expectedSeconds(a.name));
+  const results = new Map<string, CaseResult>();
+  const worker = async () => {
+    for (let suite = queue.shift(); suite !== undefined; suite = queue.shift()) {
+      const started = performance.now();
+      await prepare(suite, await server.get());
+      const done = await executeSuite(suite, {
+        timeout: options.timeout,
+        server: () => server.get(),
+        ...(options.cases.length > 0 ? { only: options.cases } : {}),
+      });
+      for (const result of done) results.set(result.name, result);
+      const count = (status: string) => done.filter((result) => result.status === status).length;
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      process.stdout.write(
+        `# ${suite.name}: ${count("pass")} pass, ${count("fail")} fail, ${count("skip")} skip in ${seconds} s\n`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: options.jobs }, worker));
+  return suites.flatMap((suite) => suite.cases).flatMap((name) => results.get(name) ?? []);
+}
+
+function makeShares(folder: string, suites: readonly TortureSuite[]): ShareSpec[] {
+  const names = suites.map((suite) => shareOf(suite.name));
+  const shares: ShareSpec[] = [...names, "hideunread", "noperm"].map((name) => ({
+    name,
+    path: join(folder, name),
+    ...(name === "hideunread" ? { hideUnreadable: true } : {}),
+    ...(name === "noperm" ? { noAccess: true } : {}),
+  }));
+  for (const share of shares) mkdirSync(share.path, { recursive: true });
+  return shares;
+}
+
+async function torture(context: SuiteContext): Promise<void> {
+  const options = readOptions(context.args);
+  const everything = await listSuites();
+  const chosen = everything.filter(
+    ({ name }) =>
+      (options.suites.length === 0 && options.cases.length === 0) ||
+      options.suites.includes(name) ||
+      options.cases.some((one) => suiteOf(one) === name),
+  );
+  if (chosen.length === 0) throw new Error("no such suite; smbtorture --list names them");
+  const image: Image = await mountImage(options.fileSystem, context.workDir, 2048);
+  const shares = makeShares(image.path, chosen);
+  const start = () => startServer(context.serverKind, { shares, workDir: join(context.workDir, "server") });
+  const server = new SharedServer(start, context.report);
+  let results: CaseResult[];
+  try {
+    results = await runAll(chosen, options, server);
+  } finally {
+    await server.stop();
+    await image.unmount();
+  }
+  if (options.results !== undefined) {
+    const rows = results.map(({ name, status, detail }) => ({ name, status, text: detail }));
+    writeTable(options.results, "case,status,detail", rows);
+  }
+  if (context.serverKind === "samba") {
+    // The oracle is looked at, not judged.
+    for (const { name, status, detail } of results)
+      process.stdout.write(`${name} ${status}\n${detail ? `${detail}\n` : ""}`);
+    return;
+  }
+  const table = readTable(expectedFile);
+  for (const result of results) {
+    const row = judge(context.report, result, table.get(result.name));
+    if (options.update) table.set(row.name, row);
+  }
+  if (options.update) {
+    const order = everything.flatMap((suite) => suite.cases);
+    writeTable(
+      expectedFile,
+      "case,expected,reason",
+      order.flatMap((name) => table.get(name) ?? []),
+    );
+  } else if (chosen.length === everything.length && options.cases.length === 0) {
+    const known = new Set(everything.flatMap((suite) => suite.cases));
+    for (const name of table.keys()) {
+      if (!known.has(name))
+        context.report.add(name, "fail", "the table names a case that this smbtorture does not have");
+    }
+  }
+}
+
+export const smbtortureSuite = {
+  name: "smbtorture",
+  tools: ["smbtorture", "smbclient", "mkfs.xfs"],
+  run: torture,
+};
