@@ -4,8 +4,10 @@ import { randomUUID } from "node:crypto";
 import { AssociationGroups } from "./association.ts";
 import { RpcConnection } from "./connection.ts";
 import type { RpcInterface } from "./interface.ts";
+import { lsarpc } from "./lsarpc/lsarpc.ts";
 import type { PipeService, RpcEnvironment } from "./pipe.ts";
 import { srvsvc } from "./srvsvc/srvsvc.ts";
+import { wkssvc } from "./wkssvc/wkssvc.ts";
 
 export interface PipeServiceOptions {
   /** Milliseconds since 1970. */
@@ -14,7 +16,12 @@ export interface PipeServiceOptions {
 }
 
 /** Pipe names, in lower case, and the interfaces that each of them speaks. */
-const pipes: ReadonlyMap<string, readonly RpcInterface[]> = new Map([["srvsvc", [srvsvc]]]);
+const pipes: ReadonlyMap<string, readonly RpcInterface[]> = new Map([
+  ["srvsvc", [srvsvc]],
+  ["wkssvc", [wkssvc]],
+  ["lsarpc", [lsarpc]],
+  ["lsass", [lsarpc]],
+]);
 
 /** The named pipes of IPC$. */
 export function createPipeService(environment: RpcEnvironment, options: PipeServiceOptions = {}): PipeService {

@@ -13,3 +13,8 @@ export const Win32Error = {
 
 /** MAX_PREFERRED_LENGTH: all entries in one answer (MS-SRVS 2.2.2.2). */
 export const MAX_PREFERRED_LENGTH = 0xffffffff;
+
+/** What clients are told of the platform: PLATFORM_ID_NT (MS-SRVS 2.2.2.6) and a current version. */
+export const PLATFORM_ID_NT = 500;
+export const VERSION_MAJOR = 10;
+export const VERSION_MINOR = 0;

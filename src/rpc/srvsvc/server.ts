@@ -3,12 +3,8 @@
 import { isAdministrator, isAuthenticated, type Operation } from "../interface.ts";
 import type { NdrWriter } from "../ndr.ts";
 import type { RpcEnvironment } from "../pipe.ts";
-import { Win32Error } from "../win32.ts";
+import { PLATFORM_ID_NT, VERSION_MAJOR, VERSION_MINOR, Win32Error } from "../win32.ts";
 
-/** PLATFORM_ID_NT (MS-SRVS 2.2.2.6). */
-const PLATFORM_ID_NT = 500;
-const VERSION_MAJOR = 10;
-const VERSION_MINOR = 0;
 /** SV_TYPE_WORKSTATION, _SERVER, _NT, _SERVER_NT (MS-SRVS 2.2.2.7). */
 const SERVER_TYPE = 0x00009003;
 /** SV_NODISC: idle sessions are not ended (MS-SRVS 2.2.4.43). */

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { isAdministrator, type Operation } from "../interface.ts";
-import { NdrError } from "../ndr.ts";
-import { Win32Error } from "../win32.ts";
+import { isAdministrator, type Operation } from "./interface.ts";
+import { NdrError } from "./ndr.ts";
+import { Win32Error } from "./win32.ts";
 
 /**
- * The enumerations of sessions, open files and tree connects. They are for administrators (MS-SRVS 3.1.4.5, footnotes
- * 52 and 53), and what they would list is reported by the server's own metrics: the lists are empty.
+ * An enumeration of the server's activity, such as sessions or open files. It is for administrators (MS-SRVS 3.1.4.5,
+ * footnotes 52 and 53), and the list is empty: the server's own metrics tell what goes on.
  *
  * @param filters number of `[in, string, unique]` parameters between the server name and the structure
  * @param levels information levels that the structure's union knows
  */
-function emptyEnum(filters: number, levels: readonly number[]): Operation {
+export function emptyEnum(filters: number, levels: readonly number[]): Operation {
   return (call, input, output) => {
     for (let index = 0; index <= filters; index += 1) input.uniqueString();
     const level = input.u32();
@@ -42,10 +42,3 @@ function emptyEnum(filters: number, levels: readonly number[]): Operation {
     else output.u32(isAdministrator(call.caller) ? Win32Error.SUCCESS : Win32Error.ACCESS_DENIED);
   };
 }
-
-/** MS-SRVS 3.1.4.1. */
-export const netrConnectionEnum: Operation = emptyEnum(1, [0, 1]);
-/** MS-SRVS 3.1.4.2. */
-export const netrFileEnum: Operation = emptyEnum(2, [2, 3]);
-/** MS-SRVS 3.1.4.5. */
-export const netrSessionEnum: Operation = emptyEnum(2, [0, 1, 2, 10, 502]);
