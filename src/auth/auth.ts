@@ -25,7 +25,10 @@ export type AuthStep =
       /** Final token for the client (SPNEGO accept-completed with mechListMIC), empty for raw NTLMSSP. */
       readonly token: Buffer;
       readonly identity: Identity;
-      /** Session.SessionKey: the first 16 bytes of the mechanism's key (MS-SMB2 3.3.5.5.3); zeros for anonymous. */
+      /**
+       * Session.SessionKey: the first 16 bytes of the mechanism's key (MS-SMB2 3.3.5.5.3). For anonymous it rests on no
+       * secret, for a guest it is zeros: neither can be signed with.
+       */
       readonly sessionKey: Buffer;
       /** The whole key of the mechanism, from which 256-bit ciphers derive theirs. */
       readonly fullSessionKey: Buffer;
