@@ -174,11 +174,13 @@ export class NdrWriter {
   }
 
   u8(value: number): void {
-    this.#buffer[this.#reserve(1, 1)] = value;
+    const at = this.#reserve(1, 1);
+    this.#buffer[at] = value;
   }
 
   u16(value: number): void {
-    this.#buffer.writeUInt16LE(value, this.#reserve(2, 2));
+    const at = this.#reserve(2, 2);
+    this.#buffer.writeUInt16LE(value, at);
   }
 
   u32(value: number): void {
