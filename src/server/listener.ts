@@ -13,6 +13,9 @@ export interface ServedConnection {
   readonly dialect: number;
   /** A user is logged on. */
   readonly isAuthenticated: boolean;
+  /** Requests are being worked on. */
+  readonly isBusy: boolean;
+  readonly transport: Transport;
   receive(chunk: Buffer): void;
   /** Everything that was queued has been sent. */
   drained(): void;
@@ -38,6 +41,9 @@ export interface ListenerOptions {
 /** Milliseconds of silence before the system asks whether the client is still there. */
 const KEEP_ALIVE_DELAY = 30_000;
 
+/** Milliseconds between two looks at whether requests are still being worked on. */
+const DRAIN_INTERVAL = 20;
+
 /** Milliseconds between two log lines about refused connections. */
 const REFUSAL_LOG_INTERVAL = 10_000;
 
@@ -48,6 +54,7 @@ export class Listener {
   readonly #servers: Server[] = [];
   readonly #connections = new Set<ServedConnection>();
   readonly #addresses: HostPort[] = [];
+  #onEmpty: (() => void) | undefined;
   #refused = 0;
   #nextRefusalLog = 0;
 
@@ -94,6 +101,38 @@ export class Listener {
     }
   }
 
+  /**
+   * Takes no further requests, and waits until those that are being worked on have been answered.
+   * @param timeout milliseconds to wait at most
+   */
+  async drain(timeout: number): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.now() + timeout;
+    for (const connection of this.#connections) {
+      connection.transport.pause();
+    }
+    while (clock.now() < deadline && [...this.#connections].some((connection) => connection.isBusy)) {
+      await new Promise<void>((resolve) => void clock.after(DRAIN_INTERVAL, resolve));
+    }
+  }
+
+  /** Waits until every connection is gone, and cuts those that are not after `timeout` milliseconds. */
+  async closed(timeout: number): Promise<void> {
+    const { clock } = this.#options;
+    if (this.#connections.size === 0) {
+      return;
+    }
+    const cut = clock.after(timeout, () => {
+      for (const connection of this.#connections) {
+        connection.transport.destroy();
+      }
+    });
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    cut.cancel();
+  }
+
   #accept(socket: Socket): void {
     const { log, clock } = this.#options;
     const transport = new TcpTransport(socket, clock);
@@ -115,6 +154,9 @@ export class Listener {
     socket.on("close", () => {
       stopWatching();
       this.#connections.delete(connection);
+      if (this.#connections.size === 0) {
+        this.#onEmpty?.();
+      }
       this.#limits.release(address);
       connection.closed();
       log.debug({ client: address }, "connection closed");

@@ -14,6 +14,7 @@ const LOCALHOST = { host: "127.0.0.1", port: 0 };
 class FakeConnection implements ServedConnection {
   dialect = 0;
   isAuthenticated = false;
+  isBusy = false;
   received = "";
   closedCount = 0;
   readonly transport: Transport;
@@ -198,6 +199,54 @@ describe("Listener", () => {
   it("says that a host name or an address is not there", async () => {
     const { listener } = await start();
     await expect(listener.listen([{ host: "192.0.2.1", port: 0 }])).rejects.toThrow("this machine has no such address");
+  });
+
+  it("drains: takes no further requests, and waits for those in work", async () => {
+    const { listener, clock, connection } = await start();
+    const busy = await connection();
+    busy.isBusy = true;
+    let paused = false;
+    busy.transport.pause = () => {
+      paused = true;
+    };
+    let drained = false;
+    const done = listener.drain(10_000).then(() => {
+      drained = true;
+    });
+    expect(paused).toBe(true);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    clock.advance(5000);
+    await turn();
+    expect(drained).toBe(false);
+    busy.isBusy = false;
+    clock.advance(1000);
+    await done;
+    expect(clock.now() - Date.UTC(2025, 0, 1)).toBe(6000);
+  });
+
+  it("does not wait for requests longer than it was told to", async () => {
+    const { listener, clock, connection } = await start();
+    (await connection()).isBusy = true;
+    const done = listener.drain(50);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 5; i++) {
+      clock.advance(20);
+      await turn();
+    }
+    await done;
+  });
+
+  it("waits for connections to close, and cuts those that do not", async () => {
+    const { listener, clock, connection } = await start();
+    const stubborn = await connection();
+    listener.stop();
+    const done = listener.closed(10_000);
+    clock.advance(9999);
+    expect(stubborn.closedCount).toBe(0);
+    clock.advance(1);
+    await done;
+    expect(listener.connections.size).toBe(0);
+    await listener.closed(10_000);
   });
 
   it("leaves existing connections alone when it stops", async () => {

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { type AccountStore, MemoryAccountStore, machineSidFromSeed } from "../auth/accounts.ts";
+import { createAuthenticator } from "../auth/authenticator.ts";
+import { ntHashOfPassword } from "../auth/nt-hash.ts";
+import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
+import type { ShareListing } from "../rpc/pipe.ts";
+import { createPipeService } from "../rpc/service.ts";
+import { Smb2Server } from "../smb2/server.ts";
+import {
+  type Clock,
+  defaultProtocolOptions,
+  type Logger,
+  type Metrics,
+  type ProtocolOptions,
+  type ServerContext,
+  type Share,
+} from "../smb2/server-context.ts";
+import { AccountDirectory } from "./account-directory.ts";
+import { systemClock } from "./clock.ts";
+import { formatHostPort, type HostPort, parseHostPort } from "./config/units.ts";
+import { Listener } from "./listener.ts";
+import { silentLog } from "./log.ts";
+import { noMetrics } from "./metrics.ts";
+import { reachableInterfaces } from "./network-interfaces.ts";
+import { createShare, type ShareOptions } from "./share.ts";
+import { shareKey } from "./share-name.ts";
+import { StartupError } from "./startup-error.ts";
+
+/** Characters of a NetBIOS name (MS-NLMP 2.2.2.1). */
+const NETBIOS_NAME_LENGTH = 15;
+
+/** STYPE_DISKTREE, STYPE_IPC and STYPE_SPECIAL (MS-SRVS 2.2.2.4). */
+const ShareType = { DISKTREE: 0, IPC: 3, SPECIAL: 0x80000000 } as const;
+
+export interface User {
+  readonly name: string;
+  readonly password: string;
+}
+
+export interface ServerOptions {
+  readonly shares: readonly ShareOptions[];
+  /** Users with their passwords. For many users, or users that change, give `accounts` instead. */
+  readonly users?: readonly User[];
+  readonly accounts?: AccountStore;
+  /** `HOST:PORT`, one or several. Default `127.0.0.1:4445`; port 0 lets the system choose. */
+  readonly listen?: string | readonly (string | HostPort)[];
+  /** Name of the server, at most 15 characters. Default: from the host name. */
+  readonly name?: string;
+  /** Default `WORKGROUP`. */
+  readonly workgroup?: string;
+  readonly comment?: string;
+  /** ServerGuid (MS-SMB2 3.3.1.5), 16 bytes; give the same after a restart. Default: random. */
+  readonly guid?: Buffer;
+  /** Accept sessions without a user. Default false. */
+  readonly allowAnonymous?: boolean;
+  /** The guest that unknown users become. Default: they are refused. */
+  readonly guest?: string;
+  /** What the protocol offers and how far it goes. */
+  readonly protocol?: Partial<ProtocolOptions>;
+  /** Connections at most, over all and from one address. Default 10,000 and 1,024. */
+  readonly maxConnections?: number;
+  readonly maxConnectionsPerAddress?: number;
+  /** Milliseconds that a connection has until its NEGOTIATE, and until a user is logged on. Default 10 s and 60 s. */
+  readonly negotiateTimeout?: number;
+  readonly authenticateTimeout?: number;
+  /** Default: none. A pino logger will do. */
+  readonly logger?: Logger;
+  readonly metrics?: Metrics;
+  readonly clock?: Clock;
+}
+
+/** The host's name as a NetBIOS name. */
+function defaultName(): string {
+  const label = (hostname().split(".")[0] ?? "").replace(/[^A-Za-z0-9-]/g, "").toUpperCase();
+  return label.slice(0, NETBIOS_NAME_LENGTH) || "TESSERA";
+}
+
+function parseListen(listen: ServerOptions["listen"] = "127.0.0.1:4445"): readonly HostPort[] {
+  return (typeof listen === "string" ? [listen] : listen).map((entry) => {
+    const address = typeof entry === "string" ? parseHostPort(entry, 445) : entry;
+    if (address === undefined) {
+      throw new StartupError(`"${String(entry)}" is not an address to listen on: it must be HOST:PORT.`);
+    }
+    return address;
+  });
+}
+
+/**
+ * An SMB server. It serves the volumes it is given and leaves closing them to the caller, after {@link Server.close}.
+ */
+export class Server {
+  readonly name: string;
+  readonly #options: ServerOptions;
+  readonly #listen: readonly HostPort[];
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  #shares: ReadonlyMap<string, Share>;
+  #running: { readonly smb: Smb2Server; readonly listener: Listener } | undefined;
+
+  /** @throws StartupError for options that cannot work */
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#listen = parseListen(options.listen);
+    this.#log = options.logger ?? silentLog;
+    this.#clock = options.clock ?? systemClock;
+    this.name = options.name ?? defaultName();
+    if (this.name.length > NETBIOS_NAME_LENGTH) {
+      throw new StartupError(
+        `The server name "${this.name}" must not be longer than ${NETBIOS_NAME_LENGTH} characters.`,
+      );
+    }
+    this.#shares = indexShares(options.shares);
+  }
+
+  /** Where it listens, with the ports that the system chose for port 0. */
+  get addresses(): readonly HostPort[] {
+    return this.#running?.listener.addresses ?? [];
+  }
+
+  /** @throws StartupError when an address cannot be listened on, or a user cannot exist */
+  async listen(): Promise<void> {
+    if (this.#running !== undefined) {
+      throw new StartupError("The server is listening already.");
+    }
+    const options = this.#options;
+    const smb = new Smb2Server(await this.#createContext());
+    const listener = new Listener({
+      log: this.#log,
+      clock: this.#clock,
+      maxConnections: options.maxConnections ?? 10_000,
+      maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? 1024,
+      negotiateTimeout: options.negotiateTimeout ?? 10_000,
+      authenticateTimeout: options.authenticateTimeout ?? 60_000,
+      serve: (transport) => smb.accept(transport),
+    });
+    this.#running = { smb, listener };
+    try {
+      await listener.listen(this.#listen);
+    } catch (error) {
+      this.#running = undefined;
+      throw error;
+    }
+    for (const address of listener.addresses) {
+      this.#log.info({ address: formatHostPort(address), shares: this.#shares.size }, "listening");
+    }
+  }
+
+  /**
+   * Replaces the shares. Clients stay connected; only their tree connects to shares that are gone, or whose volume is
+   * another one, end. What else changed holds for new tree connects.
+   * @throws StartupError for shares that cannot be; nothing has changed then
+   */
+  async setShares(shares: readonly ShareOptions[]): Promise<void> {
+    this.#shares = indexShares(shares);
+    await this.#running?.smb.sharesChanged();
+  }
+
+  /**
+   * Accepts no more connections, lets requests that are being worked on finish, ends all sessions and closes their files.
+   * @param timeout milliseconds after which connections are cut that have not ended by then
+   */
+  async close(timeout = 10_000): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) {
+      return;
+    }
+    this.#running = undefined;
+    running.listener.stop();
+    await running.listener.drain(timeout);
+    await running.smb.shutdown();
+    await running.listener.closed(timeout);
+  }
+
+  async #createContext(): Promise<ServerContext> {
+    const options = this.#options;
+    const log = this.#log;
+    const clock = this.#clock;
+    const accounts = options.accounts ?? (await accountsOf(options.users ?? [], this.name));
+    const directory = new AccountDirectory(accounts, this.name);
+    const authenticator = createAuthenticator({
+      accounts,
+      serverName: this.name,
+      dnsName: hostname(),
+      // A server outside of any domain is the authority for its own accounts.
+      domainName: this.name,
+      allowAnonymous: options.allowAnonymous ?? false,
+      guest: options.guest,
+      clock,
+      random: randomBytes,
+      logger: log,
+    });
+    const pipes = createPipeService(
+      {
+        serverName: this.name,
+        domainName: options.workgroup ?? "WORKGROUP",
+        comment: options.comment ?? "",
+        domainSid: accounts.machineSid,
+        shares: (caller) => this.#listShares((share) => share.maximalAccess(caller) !== 0),
+        lookupSid: (sid) => directory.lookupSid(sid),
+        lookupName: (name) => directory.lookupName(name),
+      },
+      { now: () => clock.now() },
+    );
+    return {
+      serverGuid: options.guid ?? randomBytes(16),
+      serverName: this.name,
+      options: { ...defaultProtocolOptions, ...options.protocol },
+      authenticator,
+      pipes,
+      log,
+      metrics: options.metrics ?? noMetrics,
+      clock,
+      startTime: fileTimeFromMilliseconds(clock.now()),
+      findShare: (name) => this.#shares.get(shareKey(name)),
+      networkInterfaces: () => reachableInterfaces(this.addresses),
+      randomBytes,
+    };
+  }
+
+  #listShares(mayUse: (share: Share) => boolean): readonly ShareListing[] {
+    const listings: ShareListing[] = [];
+    for (const share of this.#shares.values()) {
+      if (share.browseable && mayUse(share)) {
+        listings.push({
+          name: share.name,
+          comment: share.comment,
+          type: (share.name.endsWith("$") ? ShareType.SPECIAL : 0) + ShareType.DISKTREE,
+          // Clients have no use for the path on the server, and need not know it.
+          path: `C:\\${share.name}`,
+          currentUsers: this.#currentUsers(share),
+        });
+      }
+    }
+    listings.push({
+      name: "IPC$",
+      comment: "Remote IPC",
+      type: ShareType.SPECIAL + ShareType.IPC,
+      path: "",
+      currentUsers: 0,
+    });
+    return listings;
+  }
+
+  #currentUsers(share: Share): number {
+    let count = 0;
+    for (const session of this.#running?.smb.sessions.values() ?? []) {
+      for (const tree of session.trees.values()) {
+        if (tree.share?.name === share.name) {
+          count++;
+        }
+      }
+    }
+    return count;
+  }
+}
+
+function indexShares(options: readonly ShareOptions[]): ReadonlyMap<string, Share> {
+  const shares = new Map<string, Share>();
+  for (const share of options.map(createShare)) {
+    const key = shareKey(share.name);
+    if (shares.has(key)) {
+      throw new StartupError(`There are two shares with the name "${share.name}".`);
+    }
+    shares.set(key, share);
+  }
+  return shares;
+}
+
+async function accountsOf(users: readonly User[], serverName: string): Promise<AccountStore> {
+  const accounts = await Promise.all(
+    users.map(async ({ name, password }) => ({ name, ntHash: await ntHashOfPassword(password) })),
+  );
+  try {
+    return new MemoryAccountStore(machineSidFromSeed(serverName), accounts);
+  } catch (error) {
+    throw error instanceof RangeError ? new StartupError(`The users are not valid: ${error.message}.`) : error;
+  }
+}
