@@ -2,7 +2,10 @@
 
 import { MalformedPacketError, type Reader, type Writer } from "../cursor.ts";
 
-/** Bytes before SnapShots; a smaller output buffer is INVALID_PARAMETER (MS-SMB2 3.3.5.15.1). */
+/** A smaller output buffer is INVALID_PARAMETER (MS-SMB2 3.3.5.15.1). */
+export const SNAPSHOT_ARRAY_MINIMUM_OUTPUT = 16;
+
+/** Bytes before SnapShots. */
 const FIXED_LENGTH = 12;
 
 /** SRV_SNAPSHOT_ARRAY (MS-SMB2 2.2.32.2). */
@@ -15,23 +18,23 @@ export interface SrvSnapshotArray {
 }
 
 /**
- * All snapshots where they fit into `room` bytes, else only their number and the size that they need. Each token ends in a
- * NUL and the array in one more; without any snapshot the array is the two NULs.
+ * All snapshots where they fit into `room` bytes, else only their number and the size that they need (and two zero bytes,
+ * as Windows sends them). Each token ends in a NUL and the array in one more.
  */
 export function encodeSrvSnapshotArray(writer: Writer, snapShots: readonly string[], room: number): void {
   let size = 2;
   for (const token of snapShots) size += token.length * 2 + 2;
-  if (snapShots.length === 0) size = 4;
-  const fits = FIXED_LENGTH + size <= room;
+  const returned = FIXED_LENGTH + size <= room ? snapShots.length : 0;
   writer.u32(snapShots.length);
-  writer.u32(fits ? snapShots.length : 0);
+  writer.u32(returned);
   writer.u32(size);
-  if (!fits) return;
-  for (const token of snapShots) {
-    writer.utf16(token);
-    writer.u16(0);
+  if (returned > 0) {
+    for (const token of snapShots) {
+      writer.utf16(token);
+      writer.u16(0);
+    }
   }
-  writer.zeros(snapShots.length === 0 ? 4 : 2);
+  writer.u16(0);
 }
 
 /** @throws MalformedPacketError also where the number of tokens is not NumberOfSnapShotsReturned */
