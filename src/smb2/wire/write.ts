@@ -51,17 +51,17 @@ export function decodeWriteRequest(reader: Reader): WriteRequest {
 export function encodeWriteRequest(writer: Writer, request: WriteRequest): void {
   const { channelInfo, data } = request;
   writer.u16(49);
-  writer.u16(REQUEST_BUFFER_OFFSET + channelInfo.length);
+  writer.u16(data.length > 0 || channelInfo.length === 0 ? REQUEST_BUFFER_OFFSET : 0);
   writer.u32(data.length);
   writer.u64(request.offset);
   encodeFileId(writer, request.fileId);
   writer.u32(request.channel);
   writer.u32(request.remainingBytes);
-  writer.u16(channelInfo.length > 0 ? REQUEST_BUFFER_OFFSET : 0);
+  writer.u16(channelInfo.length > 0 ? fitsU16(REQUEST_BUFFER_OFFSET + data.length, "ChannelInfo") : 0);
   writer.u16(fitsU16(channelInfo.length, "ChannelInfo"));
   writer.u32(request.flags);
-  writer.bytes(channelInfo);
   writer.bytes(data);
+  writer.bytes(channelInfo);
 }
 
 /** SMB2 WRITE Response (MS-SMB2 2.2.22). */
