@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { fdatasync } from "node:fs";
+import type { Awaitable } from "../../nt/awaitable.ts";
+import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
+import { copyBetween } from "./copy.ts";
+import { readFully, writeFully } from "./data-io.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { check, Errno, errnoError, errnoOf } from "./errno.ts";
+import {
+  FallocateMode,
+  fallocate,
+  isUnsupported,
+  readCached,
+  Seek,
+  seek,
+  truncate,
+  truncateOnWorker,
+  writeNoWait,
+  writeNow,
+} from "./native/data.ts";
+import { type Statx, statOpen } from "./native/stat.ts";
+import type { Storage } from "./storage.ts";
+
+/** Bytes; a read up to here is tried from the page cache first. */
+const WARM_READ = 1024 * 1024;
+/** Bytes; shortening a file by more than this goes to a worker. */
+const LONG_TRUNCATE = 16 * 1024 * 1024;
+const ZEROS = Buffer.alloc(256 * 1024);
+
+/** What a data stream needs of its file. */
+export interface DataOwner {
+  readonly descriptor: Descriptor;
+  readonly storage: Storage;
+  isSparse(): boolean;
+  setSparse(sparse: boolean): void;
+  /** The data are about to change: the file gets its ARCHIVE attribute. */
+  modified(): void;
+}
+
+/** The default data stream of a file. */
+export class DataStream implements VolumeStream {
+  readonly name = "";
+  readonly #owner: DataOwner;
+  #marked = false;
+  #open = true;
+
+  constructor(owner: DataOwner) {
+    this.#owner = owner;
+    owner.descriptor.hold();
+  }
+
+  get owner(): DataOwner {
+    return this.#owner;
+  }
+
+  size(): StreamSize {
+    const stat = this.#stat();
+    return { endOfFile: stat.size, allocationSize: stat.allocated };
+  }
+
+  read(offset: number, target: Buffer): Awaitable<number> {
+    const fd = this.#owner.descriptor.forReading();
+    const { storage } = this.#owner;
+    let done = 0;
+    if (storage.readNoWait && target.length <= WARM_READ) {
+      while (done < target.length) {
+        const count = readCached(fd, offset + done, done === 0 ? target : target.subarray(done));
+        if (count === 0) return done;
+        if (count < 0) {
+          if (count === -Errno.EOPNOTSUPP) storage.readNoWait = false;
+          else if (count !== -Errno.EAGAIN && count !== -Errno.EINTR) throw errnoError(-count, "read");
+          break;
+        }
+        done += count;
+      }
+      if (done === target.length) return done;
+    }
+    return this.#busy(readFully(fd, offset, target, done));
+  }
+
+  write(offset: number, data: Buffer): Awaitable<void> {
+    const fd = this.#owner.descriptor.forWriting();
+    this.#mark();
+    const { storage } = this.#owner;
+    let done = 0;
+    if (storage.inMemory || storage.mayWriteNow(data.length)) {
+      if (storage.writeNoWait) {
+        const count = writeNoWait(fd, offset, data);
+        if (count > 0) done = count;
+        else if (count === -Errno.EOPNOTSUPP) storage.writeNoWait = false;
+        else if (count < 0 && count !== -Errno.EAGAIN && count !== -Errno.EINTR) throw errnoError(-count, "write");
+      }
+      // Where the file system knows no RWF_NOWAIT for writes.
+      while (done < data.length && !storage.writeNoWait) {
+        const rest = done === 0 ? data : data.subarray(done);
+        const count = storage.timed(() => writeNow(fd, offset + done, rest));
+        if (count === -Errno.EINTR) continue;
+        done += check(count, "write");
+      }
+      if (done === data.length) return undefined;
+    }
+    return this.#busy(writeFully(fd, offset, data, done));
+  }
+
+  setEndOfFile(size: number): Awaitable<void> {
+    const fd = this.#owner.descriptor.forWriting();
+    this.#mark();
+    if (this.#stat().size - size <= LONG_TRUNCATE) {
+      check(truncate(fd, size), "ftruncate");
+      return undefined;
+    }
+    return this.#busy(truncateOnWorker(fd, size).then((result) => void check(result, "ftruncate")));
+  }
+
+  setAllocation(size: number): Awaitable<void> {
+    const stat = this.#stat();
+    if (size < stat.size) return this.setEndOfFile(size);
+    const fd = this.#owner.descriptor.forWriting();
+    if (stat.allocated >= size) {
+      const unit = this.#owner.storage.blockSize;
+      // Setting the size that it has gives back what was reserved beyond.
+      if (stat.allocated > Math.ceil(size / unit) * unit) check(truncate(fd, stat.size), "ftruncate");
+      return undefined;
+    }
+    return this.#busy(
+      fallocate(fd, FallocateMode.KEEP_SIZE, 0, size).then((result) => {
+        // A file system that cannot reserve grants the space when it is written.
+        if (!isUnsupported(result)) check(result, "fallocate");
+      }),
+    );
+  }
+
+  setSparse(sparse: boolean): void {
+    this.#owner.setSparse(sparse);
+  }
+
+  zero(range: ByteRange): Awaitable<void> {
+    const end = Math.min(range.offset + range.length, this.#stat().size);
+    if (range.offset >= end) return undefined;
+    const fd = this.#owner.descriptor.forWriting();
+    this.#mark();
+    return this.#busy(this.#zero(fd, range.offset, end - range.offset));
+  }
+
+  async #zero(fd: number, offset: number, length: number): Promise<void> {
+    const mode = this.#owner.isSparse() ? FallocateMode.PUNCH_HOLE : FallocateMode.ZERO_RANGE;
+    const result = await fallocate(fd, mode | FallocateMode.KEEP_SIZE, offset, length);
+    if (!isUnsupported(result)) {
+      check(result, "fallocate");
+      return;
+    }
+    for (let done = 0; done < length; ) {
+      const count = Math.min(ZEROS.length, length - done);
+      await writeFully(fd, offset + done, ZEROS.subarray(0, count));
+      done += count;
+    }
+  }
+
+  allocatedRanges(range: ByteRange, maximum: number): readonly ByteRange[] {
+    const end = Math.min(range.offset + range.length, this.#stat().size);
+    const fd = this.#owner.descriptor.forReading();
+    const ranges: ByteRange[] = [];
+    for (let offset = range.offset; offset < end && ranges.length < maximum; ) {
+      const data = seek(fd, offset, Seek.DATA);
+      if (data === -Errno.ENXIO) break;
+      if (isUnsupported(data)) return [{ offset: range.offset, length: end - range.offset }];
+      if (check(data, "lseek") >= end) break;
+      const hole = Math.min(check(seek(fd, data, Seek.HOLE), "lseek"), end);
+      ranges.push({ offset: data, length: hole - data });
+      offset = hole;
+    }
+    return ranges;
+  }
+
+  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
+    if (!(source instanceof DataStream)) return undefined;
+    const from = source.owner.descriptor.forReading();
+    const to = this.#owner.descriptor.forWriting();
+    this.#mark();
+    const { descriptor } = source.owner;
+    descriptor.hold();
+    return this.#busy(
+      copyBetween(from, sourceOffset, to, offset, length, {
+        sparse: this.#owner.isSparse(),
+      }).finally(() => descriptor.release()),
+    );
+  }
+
+  flush(): Promise<void> {
+    const fd = this.#owner.descriptor.forReading();
+    return this.#busy(
+      new Promise<void>((resolve, reject) => {
+        fdatasync(fd, (error) => {
+          if (error === null) return resolve();
+          const errno = errnoOf(error);
+          reject(errno === undefined ? error : errnoError(errno, "fdatasync"));
+        });
+      }),
+    );
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#owner.descriptor.release();
+  }
+
+  #stat(): Statx {
+    const stat = statOpen(this.#owner.descriptor.handle);
+    if (typeof stat === "number") throw errnoError(-stat, "statx");
+    return stat;
+  }
+
+  #mark(): void {
+    if (this.#marked) return;
+    this.#marked = true;
+    this.#owner.modified();
+  }
+
+  /** Keeps the descriptors open until a call that is under way has ended. */
+  #busy<T>(call: Promise<T>): Promise<T> {
+    const { descriptor } = this.#owner;
+    descriptor.hold();
+    return call.finally(() => descriptor.release());
+  }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { fsync } from "node:fs";
+import { FileAttribute } from "../../nt/attributes.ts";
+import { fileTimeToUnix } from "../../nt/filetime.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type {
+  BasicChange,
+  CreateOptions,
+  DirectoryCursor,
+  ExtendedAttribute,
+  FileStat,
+  StreamInfo,
+  VolumeFile,
+  VolumeStream,
+} from "../volume.ts";
+import type { PosixContext } from "./context.ts";
+import { type DataOwner, DataStream } from "./data-stream.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { PosixDirectoryCursor } from "./directory-cursor.ts";
+import { check, errnoError, errnoOf } from "./errno.ts";
+import { readExtendedAttributes, writeExtendedAttributes } from "./extended-attributes.ts";
+import { type FileKey, fileIdOf } from "./file-id.ts";
+import { attributesOf, defaultCreationTime, fileStat, mergeAttributes } from "./metadata.ts";
+import { DirectoryReader } from "./native/directory.ts";
+import { close, OpenFlag, openOwn } from "./native/files.ts";
+import { type Statx, setTimes, statOpen } from "./native/stat.ts";
+import { PRIVATE_FOLDER } from "./resolve.ts";
+
+/** An open file or directory of a POSIX volume. */
+export class PosixFile implements VolumeFile, DataOwner {
+  readonly fileId: bigint;
+  readonly directory: boolean;
+  readonly key: FileKey;
+  readonly descriptor: Descriptor;
+  readonly #context: PosixContext;
+  #open = true;
+
+  constructor(context: PosixContext, descriptor: Descriptor, key: FileKey, directory: boolean) {
+    this.#context = context;
+    this.descriptor = descriptor;
+    this.key = key;
+    this.fileId = fileIdOf(key);
+    this.directory = directory;
+  }
+
+  get storage(): PosixContext["storage"] {
+    return this.#context.storage;
+  }
+
+  stat(): FileStat {
+    const stat = this.#statx();
+    return fileStat(stat, this.key, this.#context.metadata.get(this.descriptor.handle, this.key, stat));
+  }
+
+  /** Stores what a new file was asked to have. @param stat of the new file */
+  initialise(options: CreateOptions, stat: Statx): void {
+    if (!this.#context.hasMetadata) return;
+    const { handle } = this.descriptor;
+    const attributes =
+      mergeAttributes(0, options.attributes, this.directory) | (this.directory ? 0 : FileAttribute.ARCHIVE);
+    this.#context.metadata.set(handle, this.key, attributes, defaultCreationTime(stat));
+    if (options.security !== undefined) this.#context.security.set(handle, this.key, options.security);
+    if (options.extendedAttributes !== undefined) writeExtendedAttributes(handle, options.extendedAttributes);
+  }
+
+  setBasic(change: BasicChange): void {
+    this.#mustBeWritable();
+    const { creationTime, attributes, lastAccessTime, lastWriteTime } = change;
+    if (creationTime !== undefined || attributes !== undefined) {
+      const stat = this.#statx();
+      const present = this.#context.metadata.get(this.descriptor.handle, this.key, stat);
+      const old = attributesOf(stat, present);
+      this.#context.metadata.set(
+        this.descriptor.handle,
+        this.key,
+        attributes === undefined ? old : mergeAttributes(old, attributes, this.directory),
+        creationTime ?? present.creationTime ?? defaultCreationTime(stat),
+      );
+    }
+    if (lastAccessTime !== undefined || lastWriteTime !== undefined) {
+      const access = lastAccessTime === undefined ? undefined : fileTimeToUnix(lastAccessTime);
+      const write = lastWriteTime === undefined ? undefined : fileTimeToUnix(lastWriteTime);
+      check(setTimes(this.descriptor.handle, access, write), "utimensat");
+    }
+  }
+
+  security(): Buffer {
+    return this.#context.security.get(this.descriptor.handle, this.key, this.#statx());
+  }
+
+  setSecurity(descriptor: Buffer): void {
+    this.#mustBeWritable();
+    this.#mustHaveMetadata();
+    this.#context.security.set(this.descriptor.handle, this.key, descriptor);
+  }
+
+  extendedAttributes(): readonly ExtendedAttribute[] {
+    return this.#context.hasMetadata ? readExtendedAttributes(this.descriptor.handle) : [];
+  }
+
+  setExtendedAttributes(attributes: readonly ExtendedAttribute[]): void {
+    this.#mustBeWritable();
+    this.#mustHaveMetadata();
+    this.#context.metadata.forget(this.key);
+    writeExtendedAttributes(this.descriptor.handle, attributes);
+  }
+
+  streams(): readonly StreamInfo[] {
+    if (this.directory) return [];
+    const stat = this.#statx();
+    return [{ name: "", size: stat.size, allocationSize: stat.allocated }];
+  }
+
+  openStream(name: string): VolumeStream | undefined {
+    if (name !== "") return undefined;
+    if (this.directory) throw new SmbError(NtStatus.FILE_IS_A_DIRECTORY);
+    return new DataStream(this);
+  }
+
+  createStream(name: string): VolumeStream {
+    throw new SmbError(NtStatus.NOT_SUPPORTED, name);
+  }
+
+  removeStream(name: string): void {
+    throw new SmbError(NtStatus.NOT_SUPPORTED, name);
+  }
+
+  renameStream(from: string, _to: string, _replace: boolean): void {
+    throw new SmbError(NtStatus.NOT_SUPPORTED, from);
+  }
+
+  readDirectory(): DirectoryCursor {
+    return new PosixDirectoryCursor(this.#context, this.#openDirectory(), this.#isRoot());
+  }
+
+  isEmpty(): boolean {
+    const fd = this.#openDirectory();
+    try {
+      const reader = new DirectoryReader(fd, 4096);
+      for (;;) {
+        const name = reader.next();
+        if (name === undefined) return true;
+        if (typeof name === "number") check(name, "getdents64");
+        else if (name !== PRIVATE_FOLDER || !this.#isRoot()) return false;
+      }
+    } finally {
+      close(fd);
+    }
+  }
+
+  async flush(): Promise<void> {
+    const own = this.directory ? this.#openDirectory() : -1;
+    const fd = own >= 0 ? own : this.descriptor.forReading();
+    this.descriptor.hold();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        fsync(fd, (error) => {
+          if (error === null) return resolve();
+          const errno = errnoOf(error);
+          reject(errno === undefined ? error : errnoError(errno, "fsync"));
+        });
+      });
+    } finally {
+      if (own >= 0) close(own);
+      this.descriptor.release();
+    }
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.descriptor.release();
+  }
+
+  isSparse(): boolean {
+    const stat = this.#statx();
+    const { attributes } = this.#context.metadata.get(this.descriptor.handle, this.key, stat);
+    return ((attributes ?? 0) & FileAttribute.SPARSE_FILE) !== 0;
+  }
+
+  setSparse(sparse: boolean): void {
+    this.#mustBeWritable();
+    this.#changeAttributes(sparse ? 0 : FileAttribute.SPARSE_FILE, sparse ? FileAttribute.SPARSE_FILE : 0);
+  }
+
+  modified(): void {
+    this.#changeAttributes(0, FileAttribute.ARCHIVE);
+  }
+
+  #changeAttributes(clear: number, set: number): void {
+    if (!this.#context.hasMetadata) return;
+    const stat = this.#statx();
+    const present = this.#context.metadata.get(this.descriptor.handle, this.key, stat);
+    const old = attributesOf(stat, present);
+    const attributes = (old & ~clear) | set;
+    if (attributes === old) return;
+    const creationTime = present.creationTime ?? defaultCreationTime(stat);
+    this.#context.metadata.set(this.descriptor.handle, this.key, attributes, creationTime);
+  }
+
+  #statx(): Statx {
+    const stat = statOpen(this.descriptor.handle);
+    if (typeof stat === "number") throw errnoError(-stat, "statx");
+    return stat;
+  }
+
+  #openDirectory(): number {
+    if (!this.directory) throw new SmbError(NtStatus.NOT_A_DIRECTORY);
+    return check(openOwn(this.descriptor.handle, ".", OpenFlag.RDONLY | OpenFlag.DIRECTORY), "open directory");
+  }
+
+  #isRoot(): boolean {
+    return this.key === this.#context.rootKey;
+  }
+
+  #mustBeWritable(): void {
+    if (this.#context.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
+  }
+
+  #mustHaveMetadata(): void {
+    if (!this.#context.hasMetadata) throw new SmbError(NtStatus.NOT_SUPPORTED, "the share keeps no metadata");
+  }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { FileAttribute } from "../../nt/attributes.ts";
+import { type FileTime, fileTimeFromUnix } from "../../nt/filetime.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { FileStat } from "../volume.ts";
+import { BoundedMap } from "./bounded-map.ts";
+import { check, Errno } from "./errno.ts";
+import { type FileKey, fileIdOf } from "./file-id.ts";
+import { FileType, type Statx } from "./native/stat.ts";
+import { getXattr, keepName, listXattr, setXattr, xattrValue } from "./native/xattr.ts";
+import { DOSATTRIB_NAME, parseDosAttributes, serialiseDosAttributes } from "./samba-dosattrib.ts";
+import { eaNameOf } from "./samba-names.ts";
+import { NTACL_NAME, NTACL_USER_NAME } from "./samba-ntacl.ts";
+
+keepName(DOSATTRIB_NAME);
+/** Milliseconds within which two changes of a file may carry the same change time. */
+const TICK = 20;
+
+/** What extended attributes say about a file. */
+export interface Metadata {
+  /** `undefined`: nothing stored. */
+  readonly attributes: number | undefined;
+  readonly creationTime: FileTime | undefined;
+  /** Bytes of a FILE_FULL_EA_INFORMATION list. */
+  readonly eaSize: number;
+  /** Some security descriptor is stored. */
+  readonly hasSecurity: boolean;
+}
+
+interface Cached {
+  readonly metadata: Metadata;
+  readonly changeSeconds: number;
+  readonly changeNanoseconds: number;
+}
+
+const NOTHING: Metadata = { attributes: undefined, creationTime: undefined, eaSize: 0, hasSecurity: false };
+
+/** Attributes a client can set. */
+const SETTABLE =
+  FileAttribute.READONLY |
+  FileAttribute.HIDDEN |
+  FileAttribute.SYSTEM |
+  FileAttribute.ARCHIVE |
+  FileAttribute.TEMPORARY |
+  FileAttribute.OFFLINE |
+  FileAttribute.NOT_CONTENT_INDEXED;
+
+/**
+ * Reads and writes what is kept in extended attributes besides streams and descriptors. A file's metadata are believed
+ * for as long as its change time stays the same, unless that was so recent when they were read that a later change could
+ * carry the same time.
+ */
+export class MetadataStore {
+  readonly #cache: BoundedMap<FileKey, Cached>;
+  readonly #enabled: boolean;
+  readonly #now: () => number;
+
+  /** @param enabled false for a file system without extended attributes  @param now milliseconds since 1970 */
+  constructor(enabled: boolean, maximum: number, now: () => number) {
+    this.#enabled = enabled;
+    this.#cache = new BoundedMap(maximum);
+    this.#now = now;
+  }
+
+  /** Metadata of an open file. */
+  get(fd: number, key: FileKey, stat: Statx): Metadata {
+    const metadata = this.tryGet(fd, "", key, stat);
+    if (metadata === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+    return metadata;
+  }
+
+  /**
+   * @param child a name in the directory `fd`, or "" for the file `fd` itself
+   * @returns `undefined` when the name is gone
+   */
+  tryGet(fd: number, child: string, key: FileKey, stat: Statx): Metadata | undefined {
+    if (!this.#enabled) return NOTHING;
+    const cached = this.#cache.get(key);
+    if (
+      cached !== undefined &&
+      cached.changeNanoseconds === stat.changeNanoseconds &&
+      cached.changeSeconds === stat.changeSeconds
+    ) {
+      return cached.metadata;
+    }
+    const metadata = load(fd, child);
+    if (metadata === undefined) return undefined;
+    const { changeSeconds, changeNanoseconds } = stat;
+    if (this.isSettled(stat)) this.#cache.set(key, { metadata, changeSeconds, changeNanoseconds });
+    return metadata;
+  }
+
+  /** True when the last change is so long ago that any later one shows another change time. */
+  isSettled(stat: Statx): boolean {
+    return this.#now() - (stat.changeSeconds * 1000 + stat.changeNanoseconds / 1e6) > TICK;
+  }
+
+  /** Stores attributes and creation time; without extended attributes they are lost, as was agreed to. */
+  set(fd: number, key: FileKey, attributes: number, creationTime: FileTime | undefined): void {
+    if (!this.#enabled) return;
+    this.#cache.delete(key);
+    check(setXattr(fd, DOSATTRIB_NAME, serialiseDosAttributes(attributes, creationTime)), "setxattr user.DOSATTRIB");
+  }
+
+  forget(key: FileKey): void {
+    this.#cache.delete(key);
+  }
+}
+
+const ONLY_DOSATTRIB = Buffer.from(`${DOSATTRIB_NAME}\0`, "latin1");
+
+function load(fd: number, child: string): Metadata | undefined {
+  const length = listXattr(fd, child);
+  if (length === 0 || length === -Errno.EOPNOTSUPP) return NOTHING;
+  if (length === -Errno.ENOENT) return undefined;
+  check(length, "listxattr");
+  let hasSecurity = false;
+  const eas: { xattr: string; name: string }[] = [];
+  if (length !== ONLY_DOSATTRIB.length || xattrValue.compare(ONLY_DOSATTRIB, 0, length, 0, length) !== 0) {
+    for (const xattr of xattrValue.toString("utf8", 0, length - 1).split("\0")) {
+      if (xattr === NTACL_NAME || xattr === NTACL_USER_NAME) hasSecurity = true;
+      const name = eaNameOf(xattr);
+      if (name !== undefined) eas.push({ xattr, name });
+    }
+  }
+  const found = getXattr(fd, child, DOSATTRIB_NAME);
+  const dos = found >= 0 ? parseDosAttributes(xattrValue.subarray(0, found)) : undefined;
+  if (found === -Errno.ENOENT) return undefined;
+  if (found < 0 && found !== -Errno.ENODATA) check(found, "getxattr user.DOSATTRIB");
+  let eaSize = 0;
+  for (const { xattr, name } of eas) {
+    const size = getXattr(fd, child, xattr);
+    // NextEntryOffset, Flags, EaNameLength, EaValueLength, the name with its NUL, the value (MS-FSCC 2.4.16).
+    if (size >= 0) eaSize = ((eaSize + 3) & ~3) + 8 + name.length + 1 + size;
+  }
+  return { attributes: dos?.attributes, creationTime: dos?.creationTime, eaSize, hasSecurity };
+}
+
+/** The creation time where none is stored: the birth of the inode, or the oldest time there is. */
+export function defaultCreationTime(stat: Statx): FileTime {
+  if (stat.hasBirth) return time(stat.birthSeconds, stat.birthNanoseconds);
+  const write = time(stat.writeSeconds, stat.writeNanoseconds);
+  const change = time(stat.changeSeconds, stat.changeNanoseconds);
+  const access = time(stat.accessSeconds, stat.accessNanoseconds);
+  const earlier = write < change ? write : change;
+  return earlier < access ? earlier : access;
+}
+
+function time(seconds: number, nanoseconds: number): FileTime {
+  return fileTimeFromUnix(BigInt(seconds), BigInt(nanoseconds));
+}
+
+/** Attributes of a file as clients see them. */
+export function attributesOf(stat: Statx, metadata: Metadata): number {
+  const stored = metadata.attributes ?? 0;
+  if (stat.type === FileType.DIRECTORY) return (stored & SETTABLE) | FileAttribute.DIRECTORY;
+  return stored & (SETTABLE | FileAttribute.SPARSE_FILE);
+}
+
+/** The attributes to store when a client asks for `wanted` and the file has `present`. */
+export function mergeAttributes(present: number, wanted: number, directory: boolean): number {
+  const kept = present & FileAttribute.SPARSE_FILE;
+  return (wanted & SETTABLE) | kept | (directory ? FileAttribute.DIRECTORY : 0);
+}
+
+export function fileStat(stat: Statx, key: FileKey, metadata: Metadata): FileStat {
+  const directory = stat.type === FileType.DIRECTORY;
+  return {
+    fileId: fileIdOf(key),
+    directory,
+    attributes: attributesOf(stat, metadata),
+    creationTime: metadata.creationTime ?? defaultCreationTime(stat),
+    lastAccessTime: time(stat.accessSeconds, stat.accessNanoseconds),
+    lastWriteTime: time(stat.writeSeconds, stat.writeNanoseconds),
+    changeTime: time(stat.changeSeconds, stat.changeNanoseconds),
+    endOfFile: directory ? 0 : stat.size,
+    allocationSize: directory ? 0 : stat.allocated,
+    links: directory ? 1 : stat.links,
+    eaSize: metadata.eaSize,
+    reparseTag: 0,
+  };
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Data of open files: reads and writes that never wait, and the calls that may. */
+
+import { Errno } from "../errno.ts";
+import { addressOf, bind, onWorker, outcome, scratch } from "./libc.ts";
+
+const RWF_NOWAIT = 8;
+
+export const FallocateMode = { ALLOCATE: 0, KEEP_SIZE: 0x01, PUNCH_HOLE: 0x02, ZERO_RANGE: 0x10 } as const;
+export const Seek = { DATA: 3, HOLE: 4 } as const;
+/** _IOW(0x94, 13, struct file_clone_range). */
+const FICLONERANGE = 0x4020940d;
+
+const preadv2 = bind<[number, number, number, number, number]>("preadv2", "int64", [
+  "int",
+  "address",
+  "int",
+  "int64",
+  "int",
+]);
+const pwritev2 = bind<[number, number, number, number, number]>("pwritev2", "int64", [
+  "int",
+  "address",
+  "int",
+  "int64",
+  "int",
+]);
+const ftruncate = bind<[number, number]>("ftruncate", "int", ["int", "int64"]);
+const fallocateCall = bind<[number, number, number, number]>("fallocate", "int", ["int", "int", "int64", "int64"]);
+const lseek = bind<[number, number, number]>("lseek", "int64", ["int", "int64", "int"]);
+const copyFileRange = bind<[number, number, number, number, number, number]>("copy_file_range", "int64", [
+  "int",
+  "address",
+  "int",
+  "address",
+  "int64",
+  "uint32",
+]);
+const ioctl = bind<[number, number, number]>("ioctl", "int", ["int", "int64", "address"]);
+
+/** struct iovec. */
+const vector = scratch(16);
+const vectorWords = new Uint32Array(vector.buffer.buffer, vector.buffer.byteOffset, 4);
+
+function aim(data: Buffer): void {
+  const address = addressOf(data);
+  vectorWords[0] = address >>> 0;
+  vectorWords[1] = Math.floor(address / 0x100000000);
+  vectorWords[2] = data.length;
+  vectorWords[3] = 0;
+}
+
+/** Reads what the page cache holds; -EAGAIN when that is nothing, -EOPNOTSUPP where the file system cannot tell. */
+export function readCached(fd: number, offset: number, target: Buffer): number {
+  aim(target);
+  return outcome(preadv2(fd, vector.address, 1, offset, RWF_NOWAIT));
+}
+
+/** Writes what can be written without waiting; -EAGAIN or -EOPNOTSUPP otherwise. */
+export function writeNoWait(fd: number, offset: number, data: Buffer): number {
+  aim(data);
+  return outcome(pwritev2(fd, vector.address, 1, offset, RWF_NOWAIT));
+}
+
+/** An ordinary write on the calling thread. */
+export function writeNow(fd: number, offset: number, data: Buffer): number {
+  aim(data);
+  return outcome(pwritev2(fd, vector.address, 1, offset, 0));
+}
+
+export function truncate(fd: number, size: number): number {
+  return outcome(ftruncate(fd, size));
+}
+
+export function truncateOnWorker(fd: number, size: number): Promise<number> {
+  return onWorker(ftruncate, [fd, size]);
+}
+
+export function fallocate(fd: number, mode: number, offset: number, length: number): Promise<number> {
+  return onWorker(fallocateCall, [fd, mode, offset, length]);
+}
+
+/** lseek(2) with SEEK_DATA or SEEK_HOLE; -ENXIO when nothing lies at or behind `offset`. */
+export function seek(fd: number, offset: number, whence: number): number {
+  return outcome(lseek(fd, offset, whence));
+}
+
+/** copy_file_range(2) on a worker thread. */
+export function copyRange(
+  source: number,
+  sourceOffset: number,
+  target: number,
+  offset: number,
+  length: number,
+): Promise<number> {
+  const positions = Buffer.allocUnsafeSlow(16);
+  positions.writeBigInt64LE(BigInt(sourceOffset), 0);
+  positions.writeBigInt64LE(BigInt(offset), 8);
+  const address = addressOf(positions);
+  return onWorker(copyFileRange, [source, address, target, address + 8, length, 0], positions);
+}
+
+/** ioctl FICLONERANGE: shares blocks; `length` 0 means up to the end of the source. */
+export function cloneRange(
+  source: number,
+  sourceOffset: number,
+  target: number,
+  offset: number,
+  length: number,
+): Promise<number> {
+  const request = Buffer.allocUnsafeSlow(32);
+  request.writeBigInt64LE(BigInt(source), 0);
+  request.writeBigUInt64LE(BigInt(sourceOffset), 8);
+  request.writeBigUInt64LE(BigInt(length), 16);
+  request.writeBigUInt64LE(BigInt(offset), 24);
+  return onWorker(ioctl, [target, FICLONERANGE, addressOf(request)], request);
+}
+
+/** True for an error that says "this file system or pair of files cannot", not "this went wrong". */
+export function isUnsupported(result: number): boolean {
+  return (
+    result === -Errno.EOPNOTSUPP ||
+    result === -Errno.ENOSYS ||
+    result === -Errno.EINVAL ||
+    result === -Errno.EXDEV ||
+    result === -Errno.ENOTTY
+  );
+}

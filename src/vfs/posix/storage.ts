@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Bytes; a write up to here may be made on the calling thread. */
+const SMALL_WRITE = 64 * 1024;
+/** Milliseconds after which a small write counts as slow, and for how long small writes then go to the thread pool. */
+const SLOW_WRITE = 4;
+const SLOW_REST = 250;
+
+/** What is learnt about the file system while it is used. */
+export class Storage {
+  /** Bytes; f_bsize. */
+  readonly blockSize: number;
+  /** Data live in memory: nothing ever waits for a disk. */
+  readonly inMemory: boolean;
+  /** `RWF_NOWAIT` works; cleared by the first refusal. */
+  readNoWait = true;
+  writeNoWait = true;
+  readonly #clock: () => number;
+  #slowUntil = 0;
+
+  /** @param clock milliseconds, monotonic */
+  constructor(blockSize: number, inMemory: boolean, clock: () => number) {
+    this.blockSize = blockSize;
+    this.inMemory = inMemory;
+    this.#clock = clock;
+  }
+
+  /**
+   * Whether a write may be made at once. Small buffered writes take microseconds, a turn through the thread pool fifty,
+   * so they are made at once until one proves that the storage is busy.
+   */
+  mayWriteNow(length: number): boolean {
+    return length <= SMALL_WRITE && this.#clock() >= this.#slowUntil;
+  }
+
+  /** Runs a call on this thread and takes note when it was slow. */
+  timed(call: () => number): number {
+    const begin = this.#clock();
+    const result = call();
+    const end = this.#clock();
+    if (end - begin > SLOW_WRITE) this.#slowUntil = end + SLOW_REST;
+    return result;
+  }
+}

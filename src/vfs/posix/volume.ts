@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo, VolumeSpace } from "../volume.ts";
+import type { PosixContext } from "./context.ts";
+import { followLink } from "./context.ts";
+import { Descriptor } from "./descriptor.ts";
+import { check, errnoError } from "./errno.ts";
+import { PosixFile } from "./file.ts";
+import type { FileKey } from "./file-id.ts";
+import { type MountedVolume, mount, type PosixVolumeOptions } from "./mount.ts";
+import { clientName, storedName } from "./names.ts";
+import {
+  close,
+  linkOpen,
+  makeDirectory,
+  OpenFlag,
+  openBeneath,
+  openOwn,
+  removeName,
+  rename as renameAt,
+} from "./native/files.ts";
+import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
+import type { Parent } from "./resolve.ts";
+
+/** A directory on a Linux file system as a volume. */
+export class PosixVolume implements Volume {
+  readonly info: VolumeInfo;
+  readonly #context: PosixContext;
+  readonly #fileMode: number;
+  readonly #directoryMode: number;
+  #closed = false;
+
+  private constructor(mounted: MountedVolume) {
+    this.info = mounted.info;
+    this.#context = mounted.context;
+    this.#fileMode = mounted.fileMode;
+    this.#directoryMode = mounted.directoryMode;
+  }
+
+  /**
+   * Opens a directory as a volume.
+   * @throws Error with a message for the administrator: no directory, no rights, no extended attributes, …
+   */
+  static async open(options: PosixVolumeOptions): Promise<PosixVolume> {
+    return new PosixVolume(await mount(options));
+  }
+
+  space(): VolumeSpace {
+    const stat = statFileSystem(this.#context.root);
+    if (typeof stat === "number") throw errnoError(-stat, "statvfs");
+    return {
+      total: stat.blocks * stat.blockSize,
+      free: stat.freeBlocks * stat.blockSize,
+      available: stat.availableBlocks * stat.blockSize,
+    };
+  }
+
+  open(path: NtPath): OpenedFile | undefined {
+    this.#mustBeOpen();
+    const found = this.#context.resolver.open(path);
+    if (found === undefined) return undefined;
+    const key = this.#context.ids.keyOf(found.stat);
+    const directory = found.stat.type === FileType.DIRECTORY;
+    return { file: new PosixFile(this.#context, new Descriptor(found.fd), key, directory), path: found.path };
+  }
+
+  create(path: NtPath, options: CreateOptions): OpenedFile {
+    this.#mustBeWritable();
+    return this.#inParent(path, (parent) => {
+      const stored = this.#freeName(parent);
+      const descriptor = options.directory ? this.#makeDirectory(parent, stored) : this.#makeFile(parent, stored);
+      try {
+        const stat = statOpen(descriptor.handle);
+        if (typeof stat === "number") throw errnoError(-stat, "statx");
+        const key = this.#context.ids.keyOf(stat);
+        const file = new PosixFile(this.#context, descriptor, key, options.directory);
+        file.initialise(options, stat);
+        this.#context.resolver.changed(parent, undefined, stored);
+        return { file, path: [...parent.path, clientName(stored)] };
+      } catch (error) {
+        descriptor.release();
+        removeName(parent.fd, stored, options.directory);
+        this.#context.resolver.names.forget(parent.key);
+        throw error;
+      }
+    });
+  }
+
+  rename(file: VolumeFile, from: NtPath, to: NtPath, replace: boolean): void {
+    this.#mustBeWritable();
+    const own = this.#own(file);
+    this.#inParent(from, (source) => {
+      const stored = this.#nameOf(source, own);
+      this.#inParent(to, (target) => {
+        const wanted = mustStore(target.name);
+        const present = this.#context.resolver.storedNameIn(target);
+        const sameFolder = source.key === target.key;
+        if (sameFolder && present === stored) {
+          // A change of case only, or no change at all.
+          if (wanted === stored) return;
+          check(renameAt(source.fd, stored, target.fd, wanted, false), "renameat2");
+        } else if (present === undefined) {
+          check(renameAt(source.fd, stored, target.fd, wanted, false), "renameat2");
+        } else {
+          if (!replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+          this.#replace(source, stored, target, present, wanted);
+        }
+        if (sameFolder) {
+          this.#context.resolver.names.forget(source.key);
+        } else {
+          this.#context.resolver.changed(source, stored, undefined);
+          this.#context.resolver.names.forget(target.key);
+        }
+        this.#context.security.inheritanceChanged();
+      });
+    });
+  }
+
+  link(file: VolumeFile, to: NtPath, replace: boolean): void {
+    this.#mustBeWritable();
+    const own = this.#own(file);
+    if (own.directory) throw new SmbError(NtStatus.FILE_IS_A_DIRECTORY);
+    this.#inParent(to, (target) => {
+      const wanted = mustStore(target.name);
+      const present = this.#context.resolver.storedNameIn(target);
+      if (present !== undefined && !replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+      if (present === undefined) {
+        check(linkOpen(own.descriptor.handle, target.fd, wanted), "linkat");
+        this.#context.resolver.changed(target, undefined, wanted);
+        return;
+      }
+      if (this.#isSame(target, present, own.key)) return;
+      // A new name beside it, then an atomic exchange: the old file is never missing.
+      const temporary = temporaryName();
+      check(linkOpen(own.descriptor.handle, target.fd, temporary), "linkat");
+      try {
+        this.#replace(target, temporary, target, present, wanted);
+      } catch (error) {
+        removeName(target.fd, temporary, false);
+        throw error;
+      } finally {
+        this.#context.resolver.names.forget(target.key);
+      }
+    });
+  }
+
+  unlink(file: VolumeFile, path: NtPath): void {
+    this.#mustBeWritable();
+    const own = this.#own(file);
+    this.#inParent(path, (parent) => {
+      const stored = this.#nameOf(parent, own);
+      const stat = statName(parent.fd, stored);
+      const isDirectory = typeof stat !== "number" && stat.type === FileType.DIRECTORY;
+      check(removeName(parent.fd, stored, isDirectory), "unlinkat");
+      this.#context.resolver.changed(parent, stored, undefined);
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    close(this.#context.root);
+  }
+
+  /** Opens the parent of a path for one operation. */
+  #inParent<T>(path: NtPath, operation: (parent: Parent) => T): T {
+    this.#mustBeOpen();
+    const parent = this.#context.resolver.parent(path);
+    try {
+      return operation(parent);
+    } finally {
+      close(parent.fd);
+    }
+  }
+
+  /** The name to store a new file under. @throws OBJECT_NAME_COLLISION it is taken, in whatever case */
+  #freeName(parent: Parent): string {
+    const stored = mustStore(parent.name);
+    if (this.#context.resolver.names.find(parent.fd, parent.key, parent.stat, parent.name) !== undefined) {
+      throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+    }
+    return stored;
+  }
+
+  #makeFile(parent: Parent, stored: string): Descriptor {
+    const flags = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
+    const fd = check(openBeneath(parent.fd, stored, flags, this.#fileMode), "create");
+    return new Descriptor(fd, fd);
+  }
+
+  #makeDirectory(parent: Parent, stored: string): Descriptor {
+    check(makeDirectory(parent.fd, stored, this.#directoryMode), "mkdirat");
+    const fd = openOwn(parent.fd, stored, OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW);
+    if (fd < 0) {
+      removeName(parent.fd, stored, true);
+      throw errnoError(-fd, "open directory");
+    }
+    return new Descriptor(fd);
+  }
+
+  /** The stored name that still belongs to an open file. @throws OBJECT_NAME_NOT_FOUND */
+  #nameOf(parent: Parent, file: PosixFile): string {
+    const stored = this.#context.resolver.storedNameIn(parent);
+    if (stored === undefined || !this.#isSame(parent, stored, file.key)) {
+      throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+    }
+    return stored;
+  }
+
+  /** Whether a name, or what the symbolic link of that name leads to, is the file. */
+  #isSame(parent: Parent, stored: string, key: FileKey): boolean {
+    const stat = statName(parent.fd, stored);
+    if (typeof stat === "number") return false;
+    if (stat.type !== FileType.LINK) return this.#context.ids.keyOf(stat) === key;
+    const fd = followLink(this.#context.root, parent.fd, stored);
+    if (fd === undefined) return false;
+    const target: Statx | number = statOpen(fd);
+    close(fd);
+    return typeof target !== "number" && this.#context.ids.keyOf(target) === key;
+  }
+
+  /** Moves `stored` over the file `present`, which then goes by the name `wanted`. */
+  #replace(source: Parent, stored: string, target: Parent, present: string, wanted: string): void {
+    check(renameAt(source.fd, stored, target.fd, present, true), "renameat2");
+    if (present !== wanted) check(renameAt(target.fd, present, target.fd, wanted, false), "renameat2");
+  }
+
+  #own(file: VolumeFile): PosixFile {
+    if (!(file instanceof PosixFile)) throw new SmbError(NtStatus.NOT_SAME_DEVICE);
+    return file;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new SmbError(NtStatus.NETWORK_NAME_DELETED);
+  }
+
+  #mustBeWritable(): void {
+    this.#mustBeOpen();
+    if (this.#context.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
+  }
+}
+
+function mustStore(name: string): string {
+  const stored = storedName(name);
+  if (stored === undefined) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  return stored;
+}
+
+let temporaries = 0;
+
+function temporaryName(): string {
+  temporaries++;
+  return `.tessera-${process.pid}-${temporaries}.tmp`;
+}
+
+export type { PosixVolumeOptions };
