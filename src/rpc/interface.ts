@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Identity } from "../auth/auth.ts";
+import { WellKnownSid } from "../nt/sid.ts";
 import type { SyntaxId } from "./dcerpc.ts";
 import type { HandleTable } from "./handles.ts";
 import type { NdrReader, NdrWriter } from "./ndr.ts";
@@ -28,10 +29,8 @@ export interface RpcInterface {
   readonly operations: ReadonlyMap<number, Operation>;
 }
 
-const BUILTIN_ADMINISTRATORS = "S-1-5-32-544";
-
 export function isAdministrator(caller: Identity): boolean {
-  return caller.groups.includes(BUILTIN_ADMINISTRATORS);
+  return caller.groups.includes(WellKnownSid.BUILTIN_ADMINISTRATORS);
 }
 
 /** Guests count: whoever let them in decided so. */

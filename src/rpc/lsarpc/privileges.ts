@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { WellKnownSid } from "../../nt/sid.ts";
 import { NtStatus } from "../../nt/status.ts";
 import type { Operation } from "../interface.ts";
 import { writeSid } from "../sid.ts";
@@ -17,7 +18,7 @@ const privileges: readonly (readonly [name: string, luid: number])[] = [
 ];
 
 /** The account objects: groups that hold privileges by themselves. */
-const privilegedAccounts: readonly string[] = ["S-1-5-32-544"];
+const privilegedAccounts: readonly string[] = [WellKnownSid.BUILTIN_ADMINISTRATORS];
 
 /** LsarEnumeratePrivileges (MS-LSAD 3.1.4.8.1), in one answer. */
 export const lsarEnumeratePrivileges: Operation = (call, input, output) => {
