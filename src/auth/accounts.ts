@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Awaitable } from "../nt/awaitable.ts";
-import { upcase } from "./names.ts";
+import { foldName } from "../nt/names.ts";
 
 /** First RID that is given to an account (MS-DTYP 2.4.2.4: lower ones are reserved). */
 export const FIRST_ACCOUNT_RID = 1000;
@@ -83,7 +83,7 @@ export class MemoryAccountStore implements AccountStore {
       const problem = accountNameProblem(account.name);
       if (problem !== undefined) throw new RangeError(`account name ${JSON.stringify(account.name)} ${problem}`);
       if (account.ntHash.length !== 16) throw new RangeError(`NT hash of ${account.name} does not have 16 bytes`);
-      const key = upcase(account.name);
+      const key = foldName(account.name);
       if (this.#byName.has(key)) throw new RangeError(`account ${account.name} exists twice`);
       if (this.#byRid.has(account.rid)) throw new RangeError(`RID ${account.rid} of ${account.name} exists twice`);
       this.#byName.set(key, account);
@@ -92,7 +92,7 @@ export class MemoryAccountStore implements AccountStore {
   }
 
   lookup(name: string): Account | undefined {
-    return this.#byName.get(upcase(name));
+    return this.#byName.get(foldName(name));
   }
 
   lookupRid(rid: number): Account | undefined {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { randomBytes } from "node:crypto";
-import { upcase } from "../../src/auth/names.ts";
 import { ntHashOfPassword } from "../../src/auth/nt-hash.ts";
 import { AvId, type AvPair, decodeAvPairs, encodeAvPairs } from "../../src/auth/ntlm/av-pairs.ts";
 import { NtlmFlag } from "../../src/auth/ntlm/flags.ts";
 import { hmacMd5, ntowfV2, ntProof, rc4k, sessionBaseKey } from "../../src/auth/ntlm/ntlmv2.ts";
 import { firstSignature } from "../../src/auth/ntlm/session-security.ts";
 import { decodeSpnego, encodeInit, encodeMechTypeList, encodeResponse } from "../../src/auth/spnego/tokens.ts";
+import { foldName } from "../../src/nt/names.ts";
 
 export const oid = {
   msKerberos: "1.2.840.48018.1.2.2",
@@ -196,7 +196,7 @@ function clientChallenge(info: readonly AvPair[], mic: boolean): Buffer {
   const pairs = [
     ...info,
     ...(mic ? [{ id: AvId.FLAGS, value: flags }] : []),
-    { id: AvId.TARGET_NAME, value: Buffer.from(upcase("cifs/server"), "utf16le") },
+    { id: AvId.TARGET_NAME, value: Buffer.from(foldName("cifs/server"), "utf16le") },
     { id: AvId.CHANNEL_BINDINGS, value: Buffer.alloc(16) },
   ];
   return Buffer.concat([head, encodeAvPairs(pairs), Buffer.alloc(4)]);

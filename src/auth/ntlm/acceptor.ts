@@ -3,13 +3,14 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { fileTimeFromMilliseconds } from "../../nt/filetime.ts";
+import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Account, AccountStore } from "../accounts.ts";
 import type { ExchangeOptions } from "../auth.ts";
 import { anonymousIdentity, guestIdentity, type Surroundings, userIdentity } from "../identity.ts";
 import type { AuthLogger } from "../log.ts";
 import type { Mechanism, MechanismExchange, MechanismResult, MechanismStep } from "../mechanism.ts";
-import { accountPart, upcase } from "../names.ts";
+import { accountPart } from "../names.ts";
 import type { AuthClock, LogonRateLimiter } from "../rate-limit.ts";
 import { AV_FLAG_MIC_PRESENT, AvId, avFlags, decodeAvPairs, encodeAvPairs } from "./av-pairs.ts";
 import { challengeFlags, NtlmFlag } from "./flags.ts";
@@ -145,7 +146,7 @@ class NtlmExchange implements MechanismExchange {
     const auth = decodeAuthenticate(message, sent.flags);
     const flags = sent.flags & auth.flags;
     if (isAnonymous(auth)) return this.#anonymous(auth, flags);
-    const accountKey = upcase(accountPart(auth.userName)).slice(0, NAME_LIMIT);
+    const accountKey = foldName(accountPart(auth.userName)).slice(0, NAME_LIMIT);
     return chain(rateLimit.admit(this.#address, accountKey), (admitted) => {
       if (!admitted) throw this.#refuse(auth, "too many attempts");
       return chain(this.#lookup(auth, accounts), (account) => {
@@ -262,7 +263,7 @@ function verifyResponse(ntHash: Buffer, auth: AuthenticateMessage, serverChallen
   const proof = auth.ntResponse.subarray(0, NT_PROOF_SIZE);
   const clientChallenge = auth.ntResponse.subarray(NT_PROOF_SIZE);
   let result: Verification = { ok: false, keyExchangeKey: NULL_SESSION_KEY };
-  for (const domain of [auth.domainName, upcase(auth.domainName), ""]) {
+  for (const domain of [auth.domainName, foldName(auth.domainName), ""]) {
     const responseKey = ntowfV2(ntHash, auth.userName, domain);
     const expected = ntProof(responseKey, serverChallenge, clientChallenge);
     const keyExchangeKey = sessionBaseKey(responseKey, expected);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHmac } from "node:crypto";
-import { upcase } from "../names.ts";
+import { foldName } from "../../nt/names.ts";
 import { Rc4 } from "../rc4.ts";
 
 export const NT_PROOF_SIZE = 16;
@@ -20,7 +20,7 @@ export function hmacMd5(key: Buffer, ...data: readonly Buffer[]): Buffer {
 
 /** NTOWFv2 (MS-NLMP 3.3.2), from the NT hash instead of the password. The domain counts as the client wrote it. */
 export function ntowfV2(ntHash: Buffer, userName: string, domainName: string): Buffer {
-  return hmacMd5(ntHash, Buffer.from(upcase(userName) + domainName, "utf16le"));
+  return hmacMd5(ntHash, Buffer.from(foldName(userName) + domainName, "utf16le"));
 }
 
 /** NTProofStr (MS-NLMP 3.3.2) for a client challenge, which is `temp` there. */
