@@ -69,6 +69,7 @@ describe("MS-NLMP 4.2.4", () => {
     const flags = 0xe28a8233;
     expect(sealKey(flags, key, "client").toString("hex")).toBe("59f600973cc4960a25480a7c196e4c58");
     expect(signKey(key, "client").toString("hex")).toBe("4788dc861b4782f35d43fd98fe1a2d39");
+    const plaintext = Buffer.from("Plaintext", "utf16le");
     const withoutExchange = firstSignature(flags & ~NtlmFlag.KEY_EXCH, key, "client", plaintext);
     expect(withoutExchange.toString("hex")).toBe("01000000" + "70352851f2564309" + "00000000");
     // The example seals the text with the same RC4 state before it comes to the checksum.
