@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Account, type AccountStore, DomainRid } from "../auth/accounts.ts";
-import { upcase } from "../auth/names.ts";
 import { type Awaitable, isPromise } from "../nt/awaitable.ts";
+import { foldName } from "../nt/names.ts";
 import { WellKnownSid } from "../nt/sid.ts";
 
 /** SID_NAME_USE (MS-LSAT 2.2.13), as far as accounts need it. */
@@ -80,8 +80,8 @@ export class AccountDirectory {
     ];
     for (const entry of [...WELL_KNOWN, ...groups]) {
       this.#bySid.set(entry.sid, entry);
-      this.#byName.set(upcase(entry.name), entry);
-      this.#byName.set(upcase(`${entry.domain}\\${entry.name}`), entry);
+      this.#byName.set(foldName(entry.name), entry);
+      this.#byName.set(foldName(`${entry.domain}\\${entry.name}`), entry);
     }
   }
 
@@ -120,13 +120,13 @@ export class AccountDirectory {
   /** @param name alone, or as `DOMAIN\name` */
   lookupName(name: string): DirectoryEntry | undefined {
     const separator = name.indexOf("\\");
-    const domain = separator < 0 ? "" : upcase(name.slice(0, separator));
-    if (domain === "" || domain === upcase(this.#serverName)) {
+    const domain = separator < 0 ? "" : foldName(name.slice(0, separator));
+    if (domain === "" || domain === foldName(this.#serverName)) {
       const account = settled(this.#accounts.lookup(name.slice(separator + 1)));
       if (account !== undefined) {
         return this.#user(account);
       }
     }
-    return this.#byName.get(upcase(name));
+    return this.#byName.get(foldName(name));
   }
 }

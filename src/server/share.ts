@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Identity } from "../auth/auth.ts";
-import { upcase } from "../auth/names.ts";
 import { Access } from "../nt/access-mask.ts";
+import { foldName } from "../nt/names.ts";
 import type { EncryptionPolicy, Share } from "../smb2/server-context.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { shareNameProblem } from "./share-name.ts";
@@ -44,11 +44,11 @@ const READ_ACCESS = (Access.FILE_GENERIC_READ | Access.FILE_GENERIC_EXECUTE) >>>
 type Matcher = (caller: Identity) => boolean;
 
 function matcher(names: readonly string[] = []): Matcher {
-  const wanted = new Set(names.map(upcase));
+  const wanted = new Set(names.map(foldName));
   const everyUser = wanted.has("*");
   return (caller) =>
     caller.kind === "user"
-      ? everyUser || wanted.has(upcase(caller.userName))
+      ? everyUser || wanted.has(foldName(caller.userName))
       : wanted.has(caller.kind === "guest" ? "GUEST" : "ANONYMOUS");
 }
 
