@@ -107,10 +107,10 @@ export interface Metrics {
 /** An interface of this machine that clients may connect to (FSCTL_QUERY_NETWORK_INTERFACE_INFO). */
 export interface NetworkInterface {
   readonly index: number;
-  readonly address: string;
-  readonly family: "IPv4" | "IPv6";
+  /** 4 or 16 bytes in network order. */
+  readonly address: Buffer;
   /** Bits per second. */
-  readonly linkSpeed: bigint;
+  readonly linkSpeed: number;
   /** RSS capable: clients open several connections to it. */
   readonly receiveSideScaling: boolean;
 }

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import type { Request } from "../request.ts";
+import { closeOpen } from "../state/close-open.ts";
+import {
+  CLOSE_RESPONSE_WITHOUT_ATTRIBUTES,
+  type CloseRequest,
+  type CloseResponse,
+  decodeCloseRequest,
+  encodeCloseResponse,
+} from "../wire/close.ts";
+import { CloseFlag } from "../wire/constants.ts";
+import { command } from "./command.ts";
+import { factsOf, wireAttributes } from "./file-facts.ts";
+
+/** SMB2 CLOSE (MS-SMB2 3.3.5.10). */
+export const close = command({
+  decode: decodeCloseRequest,
+  handle,
+  session: true,
+  allowedExpired: true,
+  tree: true,
+  fileId: (message) => message.fileId,
+});
+
+function handle(request: Request, message: CloseRequest): Awaitable<void> {
+  const { open, server } = request;
+  const wantsAttributes = (message.flags & CloseFlag.POSTQUERY_ATTRIB) !== 0;
+  if (open.kind === "pipe" || !wantsAttributes) {
+    return finish(request, closeOpen(server, open), CLOSE_RESPONSE_WITHOUT_ATTRIBUTES);
+  }
+  return chain(factsOf(open), (facts) =>
+    finish(request, closeOpen(server, open), {
+      flags: CloseFlag.POSTQUERY_ATTRIB,
+      creationTime: facts.creationTime,
+      lastAccessTime: facts.lastAccessTime,
+      lastWriteTime: facts.lastWriteTime,
+      changeTime: facts.changeTime,
+      allocationSize: BigInt(facts.allocationSize),
+      endOfFile: BigInt(facts.endOfFile),
+      fileAttributes: wireAttributes(facts.attributes),
+    }),
+  );
+}
+
+/** The client learns of the end when the storage knows it: a file deleted on close is gone by then. */
+function finish(request: Request, closed: Awaitable<void>, response: CloseResponse): Awaitable<void> {
+  return chain(closed, () => encodeCloseResponse(request.writer, response));
+}

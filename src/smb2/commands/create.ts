@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Access } from "../../nt/access-mask.ts";
+import { FileAttribute } from "../../nt/attributes.ts";
+import { toSafeLength } from "../../nt/length.ts";
+import { parseSharePath } from "../../nt/names.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Request } from "../request.ts";
+import { CreateDisposition, CreateOption, ImpersonationLevel, OplockLevel } from "../wire/constants.ts";
+import { type CreateRequest, decodeCreateRequest, encodeCreateResponse } from "../wire/create.ts";
+import {
+  decodeAllocationSize,
+  decodeMaximalAccessRequest,
+  maximalAccessResponseContext,
+  onDiskIdContext,
+} from "../wire/create-context-data.ts";
+import { type CreateContext, CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import { decodeFullEaList } from "../wire/fscc/ea-info.ts";
+import { command } from "./command.ts";
+import { createPipe } from "./create-pipe.ts";
+import { factsOf, wireAttributes } from "./file-facts.ts";
+import { type OpenResult, openFile } from "./open-file.ts";
+
+/** SMB2 CREATE (MS-SMB2 3.3.5.9). */
+export const create = command({
+  decode: decodeCreateRequest,
+  handle,
+  session: true,
+  tree: true,
+});
+
+/** Reserved access bits (MS-FSA 2.1.5.1, phase 1). */
+const RESERVED_ACCESS = 0x0ce0fe00;
+/** CreateOptions without meaning (MS-SMB2 2.2.13). */
+const INVALID_OPTIONS = 0xff000000;
+/** CREATE_TREE_CONNECTION, OPEN_BY_FILE_ID and RESERVE_OPFILTER are refused by name (MS-SMB2 2.2.13). */
+const UNSUPPORTED_OPTIONS = 0x00000080 | CreateOption.OPEN_BY_FILE_ID | CreateOption.RESERVE_OPFILTER;
+/** CreateOptions that the server ignores (MS-SMB2 3.3.5.9, Open Execution). */
+const IGNORED_OPTIONS =
+  CreateOption.COMPLETE_IF_OPLOCKED |
+  CreateOption.SYNCHRONOUS_IO_ALERT |
+  CreateOption.SYNCHRONOUS_IO_NONALERT |
+  CreateOption.OPEN_FOR_FREE_SPACE_QUERY;
+/** FileAttributes that a client may send; ENCRYPTED is known, but cannot be had. */
+const KNOWN_ATTRIBUTES = 0x00007fb7;
+const VALID_DIRECTORY_OPTIONS =
+  CreateOption.DIRECTORY_FILE |
+  CreateOption.SYNCHRONOUS_IO_ALERT |
+  CreateOption.SYNCHRONOUS_IO_NONALERT |
+  CreateOption.WRITE_THROUGH |
+  CreateOption.OPEN_REMOTE_INSTANCE |
+  CreateOption.COMPLETE_IF_OPLOCKED |
+  CreateOption.OPEN_FOR_BACKUP_INTENT |
+  CreateOption.DELETE_ON_CLOSE |
+  CreateOption.OPEN_FOR_FREE_SPACE_QUERY |
+  CreateOption.NO_COMPRESSION |
+  CreateOption.OPEN_REPARSE_POINT |
+  CreateOption.OPEN_REQUIRING_OPLOCK |
+  CreateOption.SEQUENTIAL_ONLY |
+  CreateOption.RANDOM_ACCESS |
+  CreateOption.NO_EA_KNOWLEDGE |
+  CreateOption.OPEN_NO_RECALL |
+  CreateOption.DISALLOW_EXCLUSIVE |
+  CreateOption.NO_INTERMEDIATE_BUFFERING;
+
+async function handle(request: Request, message: CreateRequest): Promise<void> {
+  request.chain.fileId = undefined;
+  if (message.impersonationLevel > ImpersonationLevel.DELEGATE) throw new SmbError(NtStatus.BAD_IMPERSONATION_LEVEL);
+  if (request.tree.files === undefined) {
+    createPipe(request, message);
+    return;
+  }
+  checkParameters(message);
+  if (message.name.startsWith("\\")) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const path = parseSharePath(message.name);
+  if (findCreateContext(message.contexts, CreateContextName.TIMEWARP_TOKEN) !== undefined) {
+    // No volume keeps snapshots, so that no file exists at an earlier time (MS-SMB2 3.3.5.9.4).
+    throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  }
+  const eas = findCreateContext(message.contexts, CreateContextName.EA_BUFFER);
+  const allocation = findCreateContext(message.contexts, CreateContextName.ALLOCATION_SIZE);
+  const security = findCreateContext(message.contexts, CreateContextName.SD_BUFFER);
+  let { desiredAccess } = message;
+  if (message.createOptions & CreateOption.NO_INTERMEDIATE_BUFFERING) desiredAccess &= ~Access.APPEND_DATA;
+  const result = await openFile(request, {
+    path,
+    fileName: message.name,
+    desiredAccess: desiredAccess >>> 0,
+    shareAccess: message.shareAccess,
+    disposition: message.createDisposition,
+    options: message.createOptions & ~IGNORED_OPTIONS,
+    attributes: message.fileAttributes,
+    security: security === undefined ? undefined : Buffer.from(security),
+    extendedAttributes: eas === undefined || eas.length === 0 ? undefined : decodeFullEaList(Buffer.from(eas)),
+    allocationSize: allocation === undefined ? undefined : toSafeLength(decodeAllocationSize(allocation)),
+  });
+  await respond(request, message, result);
+}
+
+/** MS-FSA 2.1.5.1, phase 1, in the order in which Windows answers. */
+function checkParameters(message: CreateRequest): void {
+  const { createOptions: options, createDisposition: disposition, desiredAccess } = message;
+  if ((options & INVALID_OPTIONS) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if ((options & UNSUPPORTED_OPTIONS) !== 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
+  if (disposition > CreateDisposition.OVERWRITE_IF) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if ((message.shareAccess & ~7) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if ((message.fileAttributes & ~KNOWN_ATTRIBUTES) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if ((message.fileAttributes & FileAttribute.ENCRYPTED) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const directory = (options & CreateOption.DIRECTORY_FILE) !== 0;
+  if (directory && (options & CreateOption.NON_DIRECTORY_FILE) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (directory) {
+    const opensOrCreates =
+      disposition === CreateDisposition.OPEN ||
+      disposition === CreateDisposition.CREATE ||
+      disposition === CreateDisposition.OPEN_IF;
+    if (!opensOrCreates || (options & ~VALID_DIRECTORY_OPTIONS) !== 0) {
+      throw new SmbError(NtStatus.INVALID_PARAMETER);
+    }
+  }
+  if (desiredAccess === 0 || (desiredAccess & RESERVED_ACCESS) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const mayDelete = Access.DELETE | Access.GENERIC_ALL | Access.MAXIMUM_ALLOWED;
+  if ((options & CreateOption.DELETE_ON_CLOSE) !== 0 && (desiredAccess & mayDelete) === 0) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+}
+
+async function respond(request: Request, message: CreateRequest, { open, action }: OpenResult): Promise<void> {
+  const facts = await factsOf(open);
+  const contexts: CreateContext[] = [];
+  const maximal = findCreateContext(message.contexts, CreateContextName.QUERY_MAXIMAL_ACCESS);
+  if (maximal !== undefined) {
+    const since = decodeMaximalAccessRequest(maximal);
+    // A client that knows the file since its last change knows the rights as well (MS-SMB2 3.3.5.9.5).
+    const unchanged = since !== undefined && since !== 0n && since === facts.lastWriteTime;
+    contexts.push(
+      maximalAccessResponseContext({
+        queryStatus: unchanged ? NtStatus.NONE_MAPPED : NtStatus.SUCCESS,
+        maximalAccess: unchanged ? 0 : open.maximalAccess,
+      }),
+    );
+  }
+  if (findCreateContext(message.contexts, CreateContextName.QUERY_ON_DISK_ID) !== undefined) {
+    contexts.push(
+      onDiskIdContext({ diskFileId: facts.fileId, volumeId: BigInt(open.file.volume.info.serialNumber >>> 0) }),
+    );
+  }
+  const fileId = { persistent: open.persistentId, volatile: open.volatileId };
+  request.publishFileId(fileId);
+  encodeCreateResponse(request.writer, {
+    oplockLevel: OplockLevel.NONE,
+    flags: 0,
+    createAction: action,
+    creationTime: facts.creationTime,
+    lastAccessTime: facts.lastAccessTime,
+    lastWriteTime: facts.lastWriteTime,
+    changeTime: facts.changeTime,
+    allocationSize: BigInt(facts.allocationSize),
+    endOfFile: BigInt(facts.endOfFile),
+    fileAttributes: wireAttributes(facts.attributes),
+    fileId,
+    contexts,
+  });
+}

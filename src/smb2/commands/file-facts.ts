@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { FileAttribute } from "../../nt/attributes.ts";
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import type { FileStat, StreamSize } from "../../vfs/volume.ts";
+import type { FileOpen } from "../state/open.ts";
+
+/** Attributes and times of the file with the sizes of the stream that the handle is for. */
+export interface FileFacts extends FileStat {
+  readonly endOfFile: number;
+  readonly allocationSize: number;
+}
+
+/** What CREATE, CLOSE and QUERY_INFO report about a handle. */
+export function factsOf(open: FileOpen): Awaitable<FileFacts> {
+  const { stream, file } = open;
+  if (stream.name === "" || stream.data === undefined) return file.node.stat();
+  const { data } = stream;
+  return chain(file.node.stat(), (stat) =>
+    chain(data.size(), (size: StreamSize) => ({
+      ...stat,
+      endOfFile: size.endOfFile,
+      allocationSize: size.allocationSize,
+      // A stream of a directory is a file of its own as far as the client can see.
+      directory: false,
+      attributes: stat.attributes & ~FileAttribute.DIRECTORY,
+    })),
+  );
+}
+
+/** FileAttributes as they go out: NORMAL stands for none (MS-FSCC 2.6). */
+export function wireAttributes(attributes: number): number {
+  return attributes === 0 ? FileAttribute.NORMAL : attributes;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Access } from "../../../nt/access-mask.ts";
+import { Fsctl } from "../../wire/fsctl.ts";
+import { srvCopychunk, srvRequestResumeKey } from "./copychunk.ts";
+import type { FsctlRow } from "./fsctl.ts";
+import { queryNetworkInterfaceInfo } from "./network-interface.ts";
+import { pipePeek, pipeTransceive, pipeWait } from "./pipe.ts";
+import { fileLevelTrim, queryAllocatedRanges, setSparse, setZeroData } from "./sparse.ts";
+import { validateNegotiateInfo } from "./validate-negotiate.ts";
+
+const WRITE_OR_APPEND = Access.WRITE_DATA | Access.APPEND_DATA;
+
+/** Every control code that the server knows. One that is missing is refused with NOT_SUPPORTED or INVALID_DEVICE_REQUEST. */
+export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRow>([
+  [
+    Fsctl.VALIDATE_NEGOTIATE_INFO,
+    { name: "VALIDATE_NEGOTIATE_INFO", target: "none", minimumInput: 24, handle: validateNegotiateInfo },
+  ],
+  [
+    Fsctl.QUERY_NETWORK_INTERFACE_INFO,
+    { name: "QUERY_NETWORK_INTERFACE_INFO", target: "none", handle: queryNetworkInterfaceInfo },
+  ],
+  [Fsctl.PIPE_WAIT, { name: "PIPE_WAIT", target: "none", minimumInput: 14, handle: pipeWait }],
+  [Fsctl.PIPE_TRANSCEIVE, { name: "PIPE_TRANSCEIVE", target: "pipe", handle: pipeTransceive }],
+  [Fsctl.PIPE_PEEK, { name: "PIPE_PEEK", target: "pipe", handle: pipePeek }],
+  [
+    Fsctl.SRV_REQUEST_RESUME_KEY,
+    { name: "SRV_REQUEST_RESUME_KEY", target: "file", minimumOutput: 32, handle: srvRequestResumeKey },
+  ],
+  [
+    Fsctl.SRV_COPYCHUNK,
+    {
+      name: "SRV_COPYCHUNK",
+      target: "any",
+      minimumOutput: 12,
+      handle: (request, ioctl) => srvCopychunk(request, ioctl, true),
+    },
+  ],
+  [
+    Fsctl.SRV_COPYCHUNK_WRITE,
+    {
+      name: "SRV_COPYCHUNK_WRITE",
+      target: "any",
+      minimumOutput: 12,
+      handle: (request, ioctl) => srvCopychunk(request, ioctl, false),
+    },
+  ],
+  [
+    Fsctl.SET_SPARSE,
+    {
+      name: "SET_SPARSE",
+      target: "file",
+      anyAccess: WRITE_OR_APPEND | Access.WRITE_ATTRIBUTES,
+      handle: setSparse,
+    },
+  ],
+  [Fsctl.SET_ZERO_DATA, { name: "SET_ZERO_DATA", target: "file", access: Access.WRITE_DATA, handle: setZeroData }],
+  [
+    Fsctl.QUERY_ALLOCATED_RANGES,
+    { name: "QUERY_ALLOCATED_RANGES", target: "file", access: Access.READ_DATA, handle: queryAllocatedRanges },
+  ],
+  [
+    Fsctl.FILE_LEVEL_TRIM,
+    { name: "FILE_LEVEL_TRIM", target: "file", access: Access.WRITE_DATA, handle: fileLevelTrim },
+  ],
+]);

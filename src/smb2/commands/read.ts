@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Access } from "../../nt/access-mask.ts";
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Request } from "../request.ts";
+import type { PipeOpen } from "../state/open.ts";
+import { Channel } from "../wire/constants.ts";
+import { decodeReadRequest, encodeReadResponseHeader, type ReadRequest } from "../wire/read.ts";
+import { command } from "./command.ts";
+
+/** Largest offset + length of a read (MS-FSA 2.1.5.3): signed 64 bits. */
+const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
+
+/** SMB2 READ (MS-SMB2 3.3.5.12). */
+export const read = command({
+  decode: decodeReadRequest,
+  handle,
+  session: true,
+  tree: true,
+  fileId: (message) => message.fileId,
+  payload: (message) => message.length,
+});
+
+function handle(request: Request, message: ReadRequest): Awaitable<void> {
+  const { open, server } = request;
+  if (message.length > server.context.options.maxReadSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  // Only RDMA transports have other channels.
+  if (message.channel !== Channel.NONE) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (open.kind === "pipe") return readPipe(request, open, message);
+  if (open.stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  if ((open.grantedAccess & (Access.READ_DATA | Access.EXECUTE)) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (message.offset > OFFSET_LIMIT || message.offset + BigInt(message.length) > OFFSET_LIMIT) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  // No file reaches beyond 2^53 bytes, so that there is nothing to read there.
+  if (message.offset > BigInt(Number.MAX_SAFE_INTEGER)) throw new SmbError(NtStatus.END_OF_FILE);
+  const offset = Number(message.offset);
+  if (open.stream.locks.blocksIo(open, offset, message.length, false)) {
+    throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
+  }
+  const target = Buffer.allocUnsafe(message.length);
+  return chain(open.stream.data.read(offset, target), (count) => {
+    // A read of nothing succeeds wherever it is.
+    if (count < message.minimumCount || (count === 0 && message.length > 0)) throw new SmbError(NtStatus.END_OF_FILE);
+    open.position = message.offset + BigInt(count);
+    server.context.metrics.bytesRead(count);
+    encodeReadResponseHeader(request.writer, count, 0);
+    request.data = count === target.length ? target : target.subarray(0, count);
+  });
+}
+
+/** Takes the next answer of a pipe, or waits for one (MS-SMB2 3.3.5.12). */
+function readPipe(request: Request, open: PipeOpen, message: ReadRequest): Awaitable<void> {
+  const take = (): boolean => {
+    const answer = open.pipe.read(message.length);
+    if (answer === undefined) return false;
+    if (answer.more) request.status = NtStatus.BUFFER_OVERFLOW;
+    encodeReadResponseHeader(request.writer, answer.data.length, 0);
+    request.data = answer.data;
+    return true;
+  };
+  if (take()) return;
+  return new Promise<void>((resolve, reject) => {
+    const attempt = () => {
+      try {
+        if (open.closing) reject(new SmbError(NtStatus.PIPE_DISCONNECTED));
+        else if (take()) resolve();
+        else open.waitingReads.push(attempt);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    open.waitingReads.push(attempt);
+    request.goAsync(() => {
+      const index = open.waitingReads.indexOf(attempt);
+      if (index >= 0) open.waitingReads.splice(index, 1);
+      reject(new SmbError(NtStatus.CANCELLED));
+    });
+  });
+}

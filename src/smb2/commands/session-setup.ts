@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { AuthStep } from "../../auth/auth.ts";
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
+import { deriveSessionKeys, deriveSigningKey } from "../crypto/key-derivation.ts";
+import { createSigner } from "../crypto/signing.ts";
+import type { Request } from "../request.ts";
+import { type PendingAuthentication, Session } from "../state/session.ts";
+import { Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../wire/constants.ts";
+import {
+  decodeSessionSetupRequest,
+  encodeSessionSetupResponse,
+  type SessionSetupRequest,
+} from "../wire/session-setup.ts";
+import { command } from "./command.ts";
+
+/** SMB2 SESSION_SETUP (MS-SMB2 3.3.5.5). */
+export const sessionSetup = command({
+  decode: decodeSessionSetupRequest,
+  handle,
+  session: false,
+  tree: false,
+});
+
+function handle(request: Request, message: SessionSetupRequest): Awaitable<void> {
+  const { connection, server, header } = request;
+  const { options } = server.context;
+  if (options.encryption === "required" && connection.cipher === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const binding = (message.flags & SessionSetupFlag.BINDING) !== 0;
+  if (binding && header.sessionId !== 0n) return bind(request, message);
+  if (header.sessionId === 0n) {
+    if (binding) throw new SmbError(NtStatus.USER_SESSION_DELETED);
+    if (connection.sessions.size >= options.maxSessionsPerConnection) {
+      throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
+    }
+    const session = new Session(
+      server.allocateSessionId(),
+      server.context.clock.now(),
+      connection.dialect,
+      connection.clientGuid,
+    );
+    session.encryptData = options.encryption === "required" && connection.cipher !== undefined;
+    server.sessions.set(session.sessionId, session);
+    connection.sessions.set(session.sessionId, session);
+    header.sessionId = session.sessionId;
+    request.session = session;
+    return authenticate(request, session, message, "new");
+  }
+  const session = connection.sessions.get(header.sessionId);
+  if (session === undefined || session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  const reauthentication = session.state !== "in-progress";
+  return authenticate(request, session, message, reauthentication ? "reauthentication" : "new");
+}
+
+type Purpose = "new" | "reauthentication" | "binding";
+
+/** The exchange of this session on this connection; a new one where none is under way. */
+function pendingFor(request: Request, session: Session, purpose: Purpose): PendingAuthentication {
+  const { connection, server } = request;
+  let pending = session.authentications.get(connection);
+  if (pending === undefined) {
+    pending = {
+      exchange: server.context.authenticator.begin({ remoteAddress: connection.remoteAddress }),
+      preauth:
+        connection.dialect === Dialect.SMB_3_1_1 && purpose !== "reauthentication"
+          ? connection.preauth.fork()
+          : undefined,
+      busy: false,
+    };
+    session.authentications.set(connection, pending);
+  }
+  return pending;
+}
+
+/** One step of the exchange (MS-SMB2 3.3.5.5.3). */
+function authenticate(
+  request: Request,
+  session: Session,
+  message: SessionSetupRequest,
+  purpose: Purpose,
+): Awaitable<void> {
+  const { connection, server } = request;
+  const pending = pendingFor(request, session, purpose);
+  if (pending.busy) throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
+  pending.busy = true;
+  pending.preauth?.update(request.reader.buffer);
+
+  const succeed = (step: AuthStep): Awaitable<void> => {
+    pending.busy = false;
+    if (session.state === "closing" || connection.isClosed) throw new SmbError(NtStatus.USER_SESSION_DELETED);
+    if (step.kind === "continue") {
+      request.status = NtStatus.MORE_PROCESSING_REQUIRED;
+      request.onResponse = (response) => pending.preauth?.update(...response);
+      encodeSessionSetupResponse(request.writer, { sessionFlags: 0, securityBuffer: step.token });
+      return;
+    }
+    session.authentications.delete(connection);
+    if (purpose === "binding") finishBinding(request, session, step, pending);
+    else if (purpose === "reauthentication") finishReauthentication(session, step);
+    else finishNew(request, session, step, pending, message);
+    let sessionFlags = 0;
+    if (session.identity?.kind === "guest") sessionFlags |= SessionFlag.IS_GUEST;
+    if (session.identity?.kind === "anonymous") sessionFlags |= SessionFlag.IS_NULL;
+    if (session.encryptData) sessionFlags |= SessionFlag.ENCRYPT_DATA;
+    encodeSessionSetupResponse(request.writer, { sessionFlags, securityBuffer: step.token });
+    // The final response is signed so that the client can trust it (MS-SMB2 3.3.5.5.3).
+    if (session.canSign) request.responseSigner = session.channels.get(connection)?.signer;
+    const previous = message.previousSessionId;
+    if (purpose === "new" && previous !== 0n && previous !== session.sessionId) return closePrevious(request, previous);
+  };
+
+  const failed = (error: unknown): never => {
+    pending.busy = false;
+    session.authentications.delete(connection);
+    // A failed attempt changes nothing but the session that it was to create.
+    if (purpose === "new") void server.closeSession(session);
+    throw error;
+  };
+
+  try {
+    const step = pending.exchange.step(message.securityBuffer);
+    if (step instanceof Promise) return step.then(succeed).catch(failed);
+    return succeed(step);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+type DoneStep = Extract<AuthStep, { kind: "done" }>;
+
+function finishNew(
+  request: Request,
+  session: Session,
+  step: DoneStep,
+  pending: PendingAuthentication,
+  message: SessionSetupRequest,
+): void {
+  const { connection, server } = request;
+  const { options, log, metrics } = server.context;
+  session.identity = step.identity;
+  session.sessionKey = step.sessionKey;
+  session.fullSessionKey = step.fullSessionKey;
+  session.expires = step.expires;
+  const clientRequires = ((message.securityMode | connection.clientSecurityMode) & SecurityMode.SIGNING_REQUIRED) !== 0;
+  if (session.canSign) {
+    const keys = deriveSessionKeys({
+      dialect: connection.dialect,
+      sessionKey: step.sessionKey,
+      fullSessionKey: step.fullSessionKey,
+      preauthHash: pending.preauth?.value,
+      cipherKeyLength: connection.cipher === undefined ? undefined : cipherKeyLength(connection.cipher),
+    });
+    session.signingRequired = clientRequires || options.signingRequired;
+    session.channels.set(connection, {
+      connection,
+      signer: createSigner(connection.signingAlgorithm, keys.signingKey),
+    });
+    if (connection.cipher !== undefined && keys.serverOut !== undefined && keys.serverIn !== undefined) {
+      session.cipher = createMessageCipher({
+        cipher: connection.cipher,
+        encryptionKey: keys.serverOut,
+        decryptionKey: keys.serverIn,
+      });
+    }
+  } else {
+    if (options.encryption === "required" || options.signingRequired) {
+      throw new SmbError(NtStatus.ACCESS_DENIED);
+    }
+    session.encryptData = false;
+    session.channels.set(connection, { connection, signer: noSigner });
+  }
+  session.state = "valid";
+  connection.allowLargeFrames();
+  metrics.sessions(1);
+  log.info(
+    {
+      client: connection.remoteAddress,
+      user: step.identity.userName,
+      kind: step.identity.kind,
+      dialect: connection.dialect.toString(16),
+    },
+    "logged on",
+  );
+}
+
+/** Guest and anonymous sessions have no key: nothing is signed, nothing that is signed is believed. */
+const noSigner = { sign: () => {}, verify: () => false };
+
+/** MS-SMB2 3.3.5.5.2: who the user is may change, the keys stay. */
+function finishReauthentication(session: Session, step: DoneStep): void {
+  if (step.identity.kind !== session.identity?.kind || step.identity.sid !== session.identity.sid) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  session.identity = step.identity;
+  session.expires = step.expires;
+  session.state = "valid";
+}
+
+/** Binds an existing session to this connection (MS-SMB2 3.3.5.5, SMB2_SESSION_FLAG_BINDING). */
+function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
+  const { connection, server, header } = request;
+  if (connection.dialect < Dialect.SMB_3_0) throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
+  const session = server.sessions.get(header.sessionId);
+  if (session === undefined || session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  if (connection.dialect !== session.dialect || !request.isSigned) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (!session.clientGuid.equals(connection.clientGuid)) throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  if (session.state === "in-progress") throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
+  if (session.state === "expired") throw new SmbError(NtStatus.NETWORK_SESSION_EXPIRED);
+  if (!session.canSign || session.sessionKey === undefined) throw new SmbError(NtStatus.NOT_SUPPORTED);
+  if (connection.sessions.get(session.sessionId)?.channels.has(connection)) {
+    throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
+  }
+  verifyBindingSignature(request, session);
+  request.session = session;
+  return authenticate(request, session, message, "binding");
+}
+
+/** Binding requests are signed with the key of a channel that exists already. */
+function verifyBindingSignature(request: Request, session: Session): void {
+  for (const channel of session.channels.values()) {
+    if (channel.signer.verify([request.reader.buffer])) {
+      request.responseSigner = channel.signer;
+      return;
+    }
+  }
+  throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
+function finishBinding(request: Request, session: Session, step: DoneStep, pending: PendingAuthentication): void {
+  const { connection } = request;
+  if (
+    step.identity.kind !== "user" ||
+    step.identity.sid !== session.identity?.sid ||
+    session.sessionKey === undefined
+  ) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  const signingKey = deriveSigningKey({
+    dialect: connection.dialect,
+    sessionKey: step.sessionKey,
+    preauthHash: pending.preauth?.value,
+  });
+  session.channels.set(connection, { connection, signer: createSigner(connection.signingAlgorithm, signingKey) });
+  connection.sessions.set(session.sessionId, session);
+  connection.allowLargeFrames();
+}
+
+/** The client has lost a session and says so: its opens go now, not when TCP notices (MS-SMB2 3.3.5.5.3). */
+function closePrevious(request: Request, previousId: bigint): Awaitable<void> {
+  const previous = request.server.sessions.get(previousId);
+  if (previous === undefined || previous.identity?.sid !== request.session.identity?.sid) return;
+  return chain(request.server.closeSession(previous), () => {});
+}

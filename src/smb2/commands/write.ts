@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Access } from "../../nt/access-mask.ts";
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Request } from "../request.ts";
+import type { FileOpen } from "../state/open.ts";
+import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts";
+import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
+import { command } from "./command.ts";
+
+/** Offset that stands for the end of file (MS-FSA 2.1.5.4). */
+const END_OF_FILE = 0xffff_ffff_ffff_ffffn;
+const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
+
+/** SMB2 WRITE (MS-SMB2 3.3.5.13). */
+export const write = command({
+  decode: decodeWriteRequest,
+  handle,
+  session: true,
+  tree: true,
+  fileId: (message) => message.fileId,
+  payload: (message) => message.data.length,
+});
+
+function handle(request: Request, message: WriteRequest): Awaitable<void> {
+  const { open, server } = request;
+  const { data } = message;
+  if (data.length > server.context.options.maxWriteSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (message.channel !== Channel.NONE) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (open.kind === "pipe") {
+    open.pipe.write(data);
+    encodeWriteResponse(request.writer, { count: data.length });
+    for (const wake of open.waitingReads.splice(0)) wake();
+    return;
+  }
+  const { stream } = open;
+  if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  if ((open.grantedAccess & (Access.WRITE_DATA | Access.APPEND_DATA)) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (message.offset === END_OF_FILE) {
+    return chain(stream.data.size(), ({ endOfFile }) => writeAt(request, open, message, endOfFile));
+  }
+  if (message.offset > OFFSET_LIMIT) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const end = message.offset + BigInt(data.length);
+  if (end > OFFSET_LIMIT) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (end > BigInt(open.file.volume.info.maximumFileSize)) throw new SmbError(NtStatus.DISK_FULL);
+  const offset = Number(message.offset);
+  if ((open.grantedAccess & Access.WRITE_DATA) === 0) {
+    // Who may only append writes nothing that is there already (MS-FSA 2.1.5.4).
+    return chain(stream.data.size(), ({ endOfFile }) => {
+      if (offset < endOfFile) throw new SmbError(NtStatus.ACCESS_DENIED);
+      return writeAt(request, open, message, offset);
+    });
+  }
+  return writeAt(request, open, message, offset);
+}
+
+function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset: number): Awaitable<void> {
+  const { stream } = open;
+  const { data } = message;
+  if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  if (stream.locks.blocksIo(open, offset, data.length, true)) throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
+  const respond = () => {
+    open.position = BigInt(offset + data.length);
+    request.server.context.metrics.bytesWritten(data.length);
+    encodeWriteResponse(request.writer, { count: data.length });
+  };
+  if (data.length === 0) return respond();
+  const written = stream.data.write(offset, data);
+  if (!isWriteThrough(request, open, message)) return chain(written, respond);
+  const target = stream.data;
+  return chain(
+    chain(written, () => target.flush()),
+    respond,
+  );
+}
+
+/** FILE_FLAG_WRITE_THROUGH of the handle, or of this request (MS-SMB2 3.3.5.13). */
+function isWriteThrough(request: Request, open: FileOpen, message: WriteRequest): boolean {
+  if ((open.createOptions & CreateOption.WRITE_THROUGH) !== 0) return true;
+  return request.connection.dialect >= Dialect.SMB_2_1 && (message.flags & WriteFlag.WRITE_THROUGH) !== 0;
+}

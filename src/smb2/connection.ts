@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../nt/status.ts";
+import { Chain } from "./chain.ts";
+import { handleSmb1Negotiate } from "./commands/smb1-negotiate.ts";
+import { type CipherId, DecryptionError } from "./crypto/encryption.ts";
+import { PreauthHash } from "./crypto/preauth.ts";
+import type { Signer, SigningAlgorithm } from "./crypto/signing.ts";
+import { FrameAssembler } from "./frame-assembler.ts";
+import type { Request } from "./request.ts";
+import type { Smb2Server } from "./server.ts";
+import type { Transport } from "./server-context.ts";
+import { SequenceWindow } from "./state/sequence-window.ts";
+import type { Session } from "./state/session.ts";
+import { Command, HeaderFlag } from "./wire/constants.ts";
+import { MalformedPacketError } from "./wire/cursor.ts";
+import {
+  COMPRESSION_PROTOCOL_ID,
+  HEADER_SIZE,
+  type Header,
+  PROTOCOL_ID,
+  peekNextCommand,
+  peekProtocolId,
+  peekSessionId,
+  SMB1_PROTOCOL_ID,
+  TRANSFORM_PROTOCOL_ID,
+} from "./wire/header.ts";
+
+/** Largest frame before a session exists: enough for every NEGOTIATE and SESSION_SETUP. */
+const MAX_UNAUTHENTICATED_FRAME = 128 * 1024;
+/** Room for headers and other fixed parts beside the largest payload. */
+const FRAME_OVERHEAD = 64 * 1024;
+const TRANSFORM_HEADER_SIZE = 52;
+/** Requests in one frame; clients send a handful. */
+const MAX_COMPOUND = 256;
+/** Bytes waiting for a client that does not read; no further request is taken until it has read half of them. */
+const MAX_QUEUED = 32 * 1024 * 1024;
+
+/** A client's transport connection and what has been negotiated on it (Connection, MS-SMB2 3.3.1.7). */
+export class Connection {
+  readonly server: Smb2Server;
+  readonly transport: Transport;
+  readonly creationTime: number;
+  readonly sessions = new Map<bigint, Session>();
+  readonly #assembler: FrameAssembler;
+  readonly #window: SequenceWindow;
+  readonly #async = new Map<bigint, Request>();
+  #nextAsyncId = 1n;
+  #closed = false;
+
+  /** Requests whose handler has not settled yet. */
+  unfinished = 0;
+  /** NegotiateDialect: 0 before NEGOTIATE, 0x02FF after an SMB1 one that wants to go on. */
+  dialect = 0;
+  clientDialects: readonly number[] = [];
+  clientCapabilities = 0;
+  serverCapabilities = 0;
+  clientSecurityMode = 0;
+  serverSecurityMode = 0;
+  clientGuid: Buffer = Buffer.alloc(16);
+  shouldSign = false;
+  supportsMultiCredit = false;
+  cipher: CipherId | undefined;
+  signingAlgorithm: SigningAlgorithm = 0;
+  preauth = new PreauthHash();
+
+  constructor(server: Smb2Server, transport: Transport) {
+    const { options, clock } = server.context;
+    this.server = server;
+    this.transport = transport;
+    this.creationTime = clock.now();
+    this.#window = new SequenceWindow(options.maxCredits);
+    this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME);
+  }
+
+  get remoteAddress(): string {
+    return this.transport.remoteAddress;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Requests are being worked on, besides those that wait with STATUS_PENDING: a shutdown lets them finish. */
+  get isBusy(): boolean {
+    return this.unfinished > this.#async.size;
+  }
+
+  /** True once a user is logged on. */
+  get isAuthenticated(): boolean {
+    for (const session of this.sessions.values()) if (session.state !== "in-progress") return true;
+    return false;
+  }
+
+  /** From now on frames may be as large as the negotiated payloads. */
+  allowLargeFrames(): void {
+    const { maxReadSize, maxWriteSize, maxTransactSize } = this.server.context.options;
+    this.#assembler.maximum = Math.max(maxReadSize, maxWriteSize, maxTransactSize) + FRAME_OVERHEAD;
+  }
+
+  /** Takes bytes from the transport, in whatever pieces. */
+  receive(chunk: Buffer): void {
+    if (this.#closed) return;
+    try {
+      this.#assembler.push(chunk, (frame) => {
+        if (!this.#closed) this.#handleFrame(frame);
+      });
+    } catch (error) {
+      this.#abort(error);
+    }
+  }
+
+  #abort(error: unknown): void {
+    const { log } = this.server.context;
+    if (error instanceof MalformedPacketError || error instanceof DecryptionError) {
+      log.warn({ client: this.remoteAddress, reason: error.message }, "connection ended: malformed packet");
+    } else {
+      log.error({ client: this.remoteAddress, err: error }, "connection ended: failure inside the server");
+    }
+    this.disconnect();
+  }
+
+  #handleFrame(frame: Buffer): void {
+    switch (peekProtocolId(frame)) {
+      case PROTOCOL_ID:
+        new Chain(this, splitCompound(frame), undefined).run();
+        break;
+      case TRANSFORM_PROTOCOL_ID:
+        this.#handleEncrypted(frame);
+        break;
+      case SMB1_PROTOCOL_ID:
+        handleSmb1Negotiate(this, frame);
+        break;
+      case COMPRESSION_PROTOCOL_ID:
+        throw new MalformedPacketError("compressed message, but compression was not negotiated");
+      default:
+        throw new MalformedPacketError("unknown ProtocolId");
+    }
+    if (this.transport.queuedBytes > MAX_QUEUED) this.transport.pause();
+  }
+
+  /** MS-SMB2 3.3.5.2.1.1. */
+  #handleEncrypted(frame: Buffer): void {
+    if (frame.length < TRANSFORM_HEADER_SIZE + HEADER_SIZE) throw new MalformedPacketError("short encrypted message");
+    const sessionId = frame.readBigUInt64LE(44);
+    const session = this.sessions.get(sessionId) ?? this.server.sessions.get(sessionId);
+    if (session?.cipher === undefined || session.state === "closing") {
+      throw new MalformedPacketError("encrypted message for a session without keys");
+    }
+    const message = session.cipher.decrypt(
+      frame.subarray(0, TRANSFORM_HEADER_SIZE),
+      frame.subarray(TRANSFORM_HEADER_SIZE),
+    );
+    if (peekProtocolId(message) !== PROTOCOL_ID) throw new MalformedPacketError("no SMB2 message inside encryption");
+    const messages = splitCompound(message);
+    for (let index = 0; index < messages.length; index++) {
+      const inner = messages[index];
+      if (inner === undefined) continue;
+      const related = (inner.readUInt32LE(16) & HeaderFlag.RELATED_OPERATIONS) !== 0;
+      if (!(index > 0 && related) && peekSessionId(inner) !== sessionId) {
+        throw new MalformedPacketError("session inside of an encrypted message is another one");
+      }
+    }
+    new Chain(this, messages, session).run();
+  }
+
+  /**
+   * Takes the message ids of a request out of the window (MS-SMB2 3.3.5.2.3). False, and the connection gone, where they
+   * were not the client's to use.
+   */
+  acceptSequence(header: Header): boolean {
+    if ((header.flags & HeaderFlag.SERVER_TO_REDIR) !== 0) {
+      this.#abort(new MalformedPacketError("a response was sent to the server"));
+      return false;
+    }
+    if (header.command === Command.CANCEL) return true;
+    const charge = this.supportsMultiCredit ? Math.max(header.creditCharge, 1) : 1;
+    if (!this.#window.consume(Number(header.messageId), charge)) {
+      this.#abort(new MalformedPacketError(`message id ${header.messageId} is outside of the sequence window`));
+      return false;
+    }
+    return true;
+  }
+
+  /** Takes message id 0 for an SMB1 NEGOTIATE that is answered with SMB2 (MS-SMB2 3.3.5.3). */
+  acceptSmb1Sequence(): boolean {
+    return this.#window.consume(0, 1);
+  }
+
+  /** Credits for a response (MS-SMB2 3.3.1.2). Clients that have not logged on get no more than they use. */
+  grantCredits(request: Request): number {
+    const { header } = request;
+    const trusted =
+      header.command !== Command.NEGOTIATE && request.hasSession && request.session.state !== "in-progress";
+    return this.#window.grant(trusted ? Math.max(header.credits, 1) : 1);
+  }
+
+  grantFirstCredit(): number {
+    return this.#window.grant(1);
+  }
+
+  /** MS-SMB2 3.3.5.2.3: a request that may wait. @throws SmbError INSUFFICIENT_RESOURCES */
+  registerAsync(request: Request): void {
+    if (this.#async.size >= this.server.context.options.maxAsyncPerConnection) {
+      throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
+    }
+    const id = this.#nextAsyncId++;
+    this.#async.set(id, request);
+    if (request.chain.isLast) request.asyncId = id;
+    request.asyncKey = id;
+  }
+
+  /** The request has its final status. */
+  completed(request: Request): void {
+    if (request.asyncKey !== 0n) this.#async.delete(request.asyncKey);
+    this.server.context.metrics.request(request.header.command, request.status);
+  }
+
+  /** CANCEL has no response (MS-SMB2 3.3.5.16). */
+  cancel(request: Request): void {
+    const { header } = request;
+    let target: Request | undefined;
+    if (header.flags & HeaderFlag.ASYNC_COMMAND) {
+      target = this.#async.get(header.asyncId);
+    } else {
+      for (const candidate of this.#async.values()) {
+        if (candidate.header.messageId === header.messageId) target = candidate;
+      }
+    }
+    if (target === undefined) return;
+    if (target.header.sessionId !== header.sessionId) return;
+    target.cancel();
+  }
+
+  /** Cancels what the given test selects, such as all requests of a session that ends. */
+  cancelWhere(test: (request: Request) => boolean): void {
+    for (const request of [...this.#async.values()]) if (test(request)) request.cancel();
+  }
+
+  /** How a response is signed (MS-SMB2 3.3.4.1.1). */
+  signerFor(request: Request): Signer | undefined {
+    if (!request.hasSession || request.isEncrypted) return undefined;
+    if (request.responseSigner !== undefined) return request.responseSigner;
+    const { session } = request;
+    if (!request.isSigned && !session.signingRequired) return undefined;
+    return session.channels.get(this)?.signer;
+  }
+
+  /** Sees each response just before it is sent: SESSION_SETUP hashes it (MS-SMB2 3.3.5.5.3). */
+  responding(request: Request, message: readonly Buffer[]): void {
+    request.onResponse?.(message);
+  }
+
+  /** Sends one frame; `head` starts with room for the direct TCP prefix. */
+  sendFrame(head: Buffer, rest: readonly Buffer[], encrypting: Session | undefined): void {
+    if (this.#closed) return;
+    if (encrypting?.cipher !== undefined) {
+      const message = encrypting.cipher.encrypt(encrypting.sessionId, [head.subarray(4), ...rest]);
+      this.transport.send([framePrefix(message), ...message]);
+      return;
+    }
+    let length = head.length - 4;
+    for (const piece of rest) length += piece.length;
+    head.writeUInt32BE(length, 0);
+    this.transport.send(rest.length === 0 ? [head] : [head, ...rest]);
+  }
+
+  /** The transport has room again. */
+  drained(): void {
+    if (!this.#closed && this.transport.queuedBytes < MAX_QUEUED / 2) this.transport.resume();
+  }
+
+  /** Ends the connection at once (MS-SMB2 3.3.7.1). */
+  disconnect(): void {
+    if (this.#closed) return;
+    this.closed();
+    this.transport.destroy();
+  }
+
+  /** The transport is gone: everything that lives on the connection ends. */
+  closed(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const request of [...this.#async.values()]) request.cancel();
+    this.server.connectionClosed(this);
+  }
+}
+
+function framePrefix(pieces: readonly Buffer[]): Buffer {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const prefix = Buffer.allocUnsafe(4);
+  prefix.writeUInt32BE(length, 0);
+  return prefix;
+}
+
+/** The messages of a frame, each as a view of its own (MS-SMB2 3.3.5.2.7). */
+function splitCompound(frame: Buffer): Buffer[] {
+  const messages: Buffer[] = [];
+  let at = 0;
+  for (;;) {
+    if (frame.length - at < HEADER_SIZE) throw new MalformedPacketError("message shorter than its header");
+    if (peekProtocolId(frame, at) !== PROTOCOL_ID) throw new MalformedPacketError("unknown ProtocolId in a compound");
+    const next = peekNextCommand(frame, at);
+    if (next === 0) {
+      messages.push(at === 0 ? frame : frame.subarray(at));
+      return messages;
+    }
+    if (next < HEADER_SIZE || next % 8 !== 0 || at + next > frame.length) {
+      throw new MalformedPacketError(`NextCommand ${next} is misaligned or outside of the frame`);
+    }
+    messages.push(frame.subarray(at, at + next));
+    if (messages.length > MAX_COMPOUND) throw new MalformedPacketError("too many requests in one frame");
+    at += next;
+  }
+}

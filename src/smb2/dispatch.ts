@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Awaitable } from "../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../nt/status.ts";
+import { statusOf } from "./chain.ts";
+import { commandTable } from "./commands/table.ts";
+import type { Request } from "./request.ts";
+import type { Session } from "./state/session.ts";
+import { Command, Dialect } from "./wire/constants.ts";
+import { MalformedPacketError } from "./wire/cursor.ts";
+import { type FileId, isNoFileId } from "./wire/file-id.ts";
+
+/**
+ * Runs one request: the checks that all commands share (MS-SMB2 3.3.5.2), then its handler. Never throws and never
+ * rejects: whatever goes wrong becomes an error response.
+ */
+export function dispatch(request: Request): Awaitable<void> {
+  try {
+    const result = verifyAndHandle(request);
+    if (result instanceof Promise) {
+      return result.then(
+        () => release(request),
+        (error: unknown) => {
+          fail(request, error);
+          return release(request);
+        },
+      );
+    }
+  } catch (error) {
+    fail(request, error);
+  }
+  return release(request);
+}
+
+function fail(request: Request, error: unknown): void {
+  if (error instanceof MalformedPacketError) {
+    request.server.context.log.debug(
+      { client: request.connection.remoteAddress, command: request.header.command, reason: error.message },
+      "malformed request",
+    );
+    request.chain.fail(request, NtStatus.INVALID_PARAMETER);
+    return;
+  }
+  request.chain.fail(request, statusOf(error, request));
+}
+
+/** While a request runs, its file stays open below, even when the client closes the handle. */
+function release(request: Request): Awaitable<void> {
+  const open = request.maybeOpen;
+  if (open?.kind === "file") return open.tree.files?.release(open.file);
+}
+
+function verifyAndHandle(request: Request): Awaitable<void> {
+  const { header, chain, connection } = request;
+  if (connection.dialect === 0 && header.command !== Command.NEGOTIATE) {
+    connection.disconnect();
+    return;
+  }
+  const row = commandTable[header.command];
+  if (row === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (request.isRelated) {
+    chain.follow(header);
+  } else {
+    chain.startOver();
+  }
+  verifySession(request, row.session, row.allowedExpired === true);
+  chain.sessionId = header.sessionId;
+  if (row.tree) verifyTree(request);
+  chain.treeId = header.treeId;
+
+  const message = row.decode(request.reader, connection);
+  if (row.payload !== undefined) verifyCreditCharge(request, row.payload(message));
+  if (row.fileId !== undefined) {
+    const fileId = row.fileId(message);
+    if (fileId !== undefined) lookUpOpen(request, fileId);
+  } else if (!request.isRelated) {
+    chain.fileId = undefined;
+  }
+  return row.handle(request, message);
+}
+
+/** MS-SMB2 3.3.5.2.9, 3.3.5.2.4, and 3.3.5.2.1 for messages that should have been encrypted. */
+function verifySession(request: Request, needed: boolean, allowedExpired: boolean): void {
+  const { header, connection, chain } = request;
+  if (request.isRelated && header.sessionId === 0n && needed) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const session = connection.sessions.get(header.sessionId);
+  if (session === undefined) {
+    if (
+      needed ||
+      (request.isSigned && header.command !== Command.SESSION_SETUP && header.command !== Command.NEGOTIATE)
+    ) {
+      throw new SmbError(NtStatus.USER_SESSION_DELETED);
+    }
+    return;
+  }
+  if (header.command === Command.NEGOTIATE) return;
+  request.session = session;
+  chain.session = session;
+  if (header.command !== Command.SESSION_SETUP || session.state === "valid") verifyProtection(request, session);
+  if (!needed) return;
+  expireSession(request, session);
+  if (session.state === "expired") {
+    if (!allowedExpired) throw new SmbError(NtStatus.NETWORK_SESSION_EXPIRED);
+  } else if (session.state !== "valid") {
+    throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  }
+}
+
+function expireSession(request: Request, session: Session): void {
+  if (session.expires === undefined || session.state !== "valid") return;
+  const now = BigInt(request.server.context.clock.now()) * 10_000n + 116_444_736_000_000_000n;
+  if (now >= session.expires) session.state = "expired";
+}
+
+function verifyProtection(request: Request, session: Session): void {
+  if (request.isEncrypted) return;
+  const { connection } = request;
+  if (request.isSigned) {
+    const channel = session.channels.get(connection);
+    if (channel === undefined || !session.canSign) {
+      if (session.state === "valid" && request.header.command !== Command.SESSION_SETUP) {
+        throw new SmbError(NtStatus.ACCESS_DENIED);
+      }
+      return;
+    }
+    if (!channel.signer.verify([request.reader.buffer])) {
+      request.server.context.log.warn(
+        { client: connection.remoteAddress, command: request.header.command },
+        "a request has a wrong signature",
+      );
+      request.badSignature = true;
+      throw new SmbError(NtStatus.ACCESS_DENIED);
+    }
+    return;
+  }
+  if (request.header.command === Command.SESSION_SETUP) return;
+  if (session.encryptData && session.state === "valid") throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (session.signingRequired && session.state === "valid") throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
+/** MS-SMB2 3.3.5.2.11. */
+function verifyTree(request: Request): void {
+  const { header, chain } = request;
+  if (request.isRelated && header.treeId === 0 && chain.tree === undefined) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  const tree = request.session.trees.get(header.treeId);
+  if (tree === undefined || tree.closing) throw new SmbError(NtStatus.NETWORK_NAME_DELETED);
+  if (tree.encryptData && !request.isEncrypted && request.connection.dialect >= Dialect.SMB_3_0) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  request.tree = tree;
+  chain.tree = tree;
+}
+
+/** MS-SMB2 3.3.5.2.5: a credit pays for 64 KiB of payload, in whichever direction there is more. */
+function verifyCreditCharge(request: Request, payload: number): void {
+  const { connection, header } = request;
+  if (!connection.supportsMultiCredit) return;
+  const needed = payload === 0 ? 1 : Math.floor((payload - 1) / 65_536) + 1;
+  if (Math.max(header.creditCharge, 1) < needed) throw new SmbError(NtStatus.INVALID_PARAMETER);
+}
+
+/** Finds the handle that a request names, or that a related one inherits (MS-SMB2 3.3.5.2.7.2). */
+function lookUpOpen(request: Request, named: FileId): void {
+  const { chain } = request;
+  let fileId = named;
+  if (request.isRelated && isNoFileId(named)) {
+    // Where the request that was to provide the handle failed, all that depend on it fail alike.
+    if (chain.fileId === undefined && chain.previousStatus >= 0xc0000000) {
+      throw new SmbError(chain.previousStatus as NtStatus);
+    }
+    if (chain.fileId === undefined) throw new SmbError(NtStatus.INVALID_HANDLE);
+    fileId = chain.fileId;
+  }
+  const open = request.session.opens.get(fileId.volatile);
+  if (open === undefined || open.closing || open.persistentId !== fileId.persistent || open.tree !== request.tree) {
+    throw new SmbError(NtStatus.FILE_CLOSED);
+  }
+  request.open = open;
+  chain.fileId = fileId;
+  if (open.kind === "file") open.file.holds++;
+}

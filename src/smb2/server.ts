@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Volume } from "../vfs/volume.ts";
+import { Connection } from "./connection.ts";
+import type { ServerContext, Transport } from "./server-context.ts";
+import { closeOpen } from "./state/close-open.ts";
+import type { Open } from "./state/open.ts";
+import type { Session } from "./state/session.ts";
+import { FileTable } from "./state/shared-file.ts";
+import type { TreeConnect } from "./state/tree-connect.ts";
+
+/** State that all connections share (MS-SMB2 3.3.1.5): sessions, opens, files. */
+export class Smb2Server {
+  readonly context: ServerContext;
+  /** GlobalSessionTable. */
+  readonly sessions = new Map<bigint, Session>();
+  readonly connections = new Set<Connection>();
+  /** Opens by resume key, as hexadecimal text. */
+  readonly resumeKeys = new Map<string, Open>();
+  readonly #fileTables = new Map<Volume, FileTable>();
+  #nextFileId = 1n;
+
+  constructor(context: ServerContext) {
+    this.context = context;
+  }
+
+  /** A client has connected: the caller feeds the connection and tells it when the transport is gone. */
+  accept(transport: Transport): Connection {
+    const connection = new Connection(this, transport);
+    this.connections.add(connection);
+    this.context.metrics.connections(1);
+    return connection;
+  }
+
+  /** The open files of a volume: one table, however many shares lead to it. */
+  fileTable(volume: Volume): FileTable {
+    let table = this.#fileTables.get(volume);
+    if (table === undefined) {
+      table = new FileTable(volume);
+      this.#fileTables.set(volume, table);
+    }
+    return table;
+  }
+
+  /** Forgets a volume that no share uses any more. */
+  forgetVolume(volume: Volume): void {
+    if (this.#fileTables.get(volume)?.size === 0) this.#fileTables.delete(volume);
+  }
+
+  /** A FileId, unique while the server runs. -1 is never reached. */
+  allocateFileId(): bigint {
+    return this.#nextFileId++;
+  }
+
+  /** Session ids cannot be guessed: they are what an unsigned message is attributed by. 0 and -1 are reserved. */
+  allocateSessionId(): bigint {
+    for (;;) {
+      const id = this.context.randomBytes(8).readBigUInt64LE();
+      if (id !== 0n && id !== 0xffff_ffff_ffff_ffffn && !this.sessions.has(id)) return id;
+    }
+  }
+
+  /** Ends a session with all that hangs on it (MS-SMB2 3.3.4.12, 3.3.5.6). */
+  async closeSession(session: Session): Promise<void> {
+    if (session.state === "closing") return;
+    const wasValid = session.state !== "in-progress";
+    session.state = "closing";
+    this.sessions.delete(session.sessionId);
+    const connections = new Set([...session.channels.keys(), ...session.authentications.keys()]);
+    for (const connection of connections) {
+      connection.cancelWhere((request) => request.hasSession && request.session === session);
+      connection.sessions.delete(session.sessionId);
+    }
+    session.authentications.clear();
+    for (const tree of session.trees.values()) tree.closing = true;
+    session.trees.clear();
+    if (wasValid) this.context.metrics.sessions(-1);
+    await this.closeOpens([...session.opens.values()]);
+  }
+
+  /** Ends a tree connect with its opens (MS-SMB2 3.3.5.8). */
+  async closeTree(tree: TreeConnect): Promise<void> {
+    if (tree.closing) return;
+    tree.closing = true;
+    const { session } = tree;
+    session.trees.delete(tree.treeId);
+    for (const connection of session.channels.keys()) {
+      connection.cancelWhere((request) => request.maybeOpen?.tree === tree);
+    }
+    await this.closeOpens([...session.opens.values()].filter((open) => open.tree === tree));
+  }
+
+  /** Closes handles; a failure of one is logged and does not keep the others open. */
+  async closeOpens(opens: readonly Open[]): Promise<void> {
+    for (const open of opens) {
+      try {
+        await closeOpen(this, open);
+      } catch (err) {
+        this.context.log.error({ err, file: open.fileName }, "closing a file failed");
+      }
+    }
+  }
+
+  /** The transport of a connection is gone (MS-SMB2 3.3.7.1). */
+  connectionClosed(connection: Connection): void {
+    if (!this.connections.delete(connection)) return;
+    this.context.metrics.connections(-1);
+    for (const session of [...connection.sessions.values()]) {
+      session.channels.delete(connection);
+      session.authentications.delete(connection);
+      if (session.channels.size === 0) void this.closeSession(session);
+    }
+    connection.sessions.clear();
+  }
+
+  /** Ends the tree connects of shares that are gone or whose volume was exchanged. */
+  async sharesChanged(): Promise<void> {
+    for (const session of [...this.sessions.values()]) {
+      for (const tree of [...session.trees.values()]) {
+        const { share } = tree;
+        if (share !== undefined && this.context.findShare(share.name)?.volume !== share.volume) {
+          await this.closeTree(tree);
+        }
+      }
+    }
+  }
+
+  /** Closes all sessions, flushing nothing that a client did not ask for, then all connections. */
+  async shutdown(): Promise<void> {
+    for (const session of [...this.sessions.values()]) await this.closeSession(session);
+    for (const connection of [...this.connections]) {
+      connection.transport.end();
+      connection.closed();
+    }
+  }
+}

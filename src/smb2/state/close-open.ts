@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { foldName } from "../../nt/names.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Smb2Server } from "../server.ts";
+import type { FileOpen, Open, PipeOpen } from "./open.ts";
+import type { SharedFile } from "./shared-file.ts";
+
+/**
+ * Closes a handle (MS-SMB2 3.3.4.17, MS-FSA 2.1.5.5). What the client sees happens at once; what the storage does may
+ * still be under way when this returns a promise.
+ */
+export function closeOpen(server: Smb2Server, open: Open): Awaitable<void> {
+  if (open.closing) return;
+  open.closing = true;
+  open.session.opens.delete(open.volatileId);
+  server.context.metrics.opens(-1);
+  return open.kind === "pipe" ? closePipe(open) : closeFile(server, open);
+}
+
+function closePipe(open: PipeOpen): void {
+  for (const wake of open.waitingReads.splice(0)) wake();
+  open.pipe.close();
+}
+
+function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
+  const { file, stream, link } = open;
+  const files = open.tree.files;
+  for (const action of open.onClose) action();
+  open.onClose.clear();
+  open.enumeration?.cursor.close();
+  open.enumeration = undefined;
+  stream.locks.releaseAll(open);
+  if (open.resumeKey !== undefined) server.resumeKeys.delete(open.resumeKey.toString("hex"));
+  file.opens.delete(open);
+  stream.opens.delete(open);
+  link.opens.delete(open);
+  if (open.deleteOnClose) {
+    if (stream.name === "") link.deletePending = true;
+    else stream.deletePending = true;
+  }
+  file.holds++;
+  let done: Awaitable<void>;
+  if (stream.name !== "" && stream.deletePending && stream.opens.size === 0 && !link.deletePending) {
+    file.streams.delete(foldName(stream.name));
+    done = chain(stream.data?.close(), () => file.node.removeStream(stream.name));
+  }
+  if (link.opens.size === 0) {
+    done = link.deletePending
+      ? chain(done, () => removeLink(server, file, open))
+      : chain(done, () => forgetLink(file, open));
+  }
+  const finish = () => files?.release(file);
+  if (done instanceof Promise) {
+    return done.then(finish, (error: unknown) => chain(finish(), () => Promise.reject(error)));
+  }
+  return finish();
+}
+
+function forgetLink(file: SharedFile, open: FileOpen): void {
+  // A handle may have been opened on the link while a removal was under way.
+  if (open.link.opens.size > 0) return;
+  const index = file.links.indexOf(open.link);
+  if (index >= 0) file.links.splice(index, 1);
+}
+
+/** The last handle of a name to be deleted is gone. The link stays known, and refused, until the name is. */
+function removeLink(server: Smb2Server, file: SharedFile, open: FileOpen): Awaitable<void> {
+  const { link } = open;
+  const failed = (error: unknown) => {
+    link.deletePending = false;
+    forgetLink(file, open);
+    if (!(error instanceof SmbError)) throw error;
+    // A directory that was filled meanwhile stays, as with Windows; a name that another process removed is gone as asked.
+    if (error.status !== NtStatus.DIRECTORY_NOT_EMPTY && error.status !== NtStatus.OBJECT_NAME_NOT_FOUND) {
+      server.context.log.warn({ path: link.path.join("\\"), reason: error.message }, "a file could not be deleted");
+    }
+  };
+  try {
+    const result = file.volume.unlink(file.node, link.path);
+    if (result instanceof Promise) return result.then(() => forgetLink(file, open), failed);
+    forgetLink(file, open);
+  } catch (error) {
+    failed(error);
+  }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { NamedPipe } from "../../rpc/pipe.ts";
+import type { DirectoryCursor } from "../../vfs/volume.ts";
+import type { Session } from "./session.ts";
+import type { Link, SharedFile, SharedStream } from "./shared-file.ts";
+import type { TreeConnect } from "./tree-connect.ts";
+
+/** Where a directory enumeration stands (MS-SMB2 3.3.5.18). */
+export interface Enumeration {
+  readonly cursor: DirectoryCursor;
+  readonly pattern: string;
+  readonly matches: (name: string) => boolean;
+  /** Entries fetched and not yet sent. */
+  pending: EnumerationEntry[];
+  /** Index of the next entry, counted from the start of the enumeration. */
+  nextIndex: number;
+  /** True once an entry has been returned: an empty result is then NO_MORE_FILES, not NO_SUCH_FILE. */
+  started: boolean;
+  finished: boolean;
+}
+
+export type EnumerationEntry = import("../../vfs/volume.ts").DirectoryEntry;
+
+/** What files and pipes have in common (Open, MS-SMB2 3.3.1.10). */
+interface OpenBase {
+  /** FileId.Persistent: unique in the server. */
+  readonly persistentId: bigint;
+  /** FileId.Volatile: unique in the server too. */
+  readonly volatileId: bigint;
+  readonly session: Session;
+  readonly tree: TreeConnect;
+  grantedAccess: number;
+  /** Set as the first step of closing: later requests find FILE_CLOSED. */
+  closing: boolean;
+  /** The name as the client gave it. */
+  readonly fileName: string;
+}
+
+/** A handle of a file, directory or named stream. */
+export interface FileOpen extends OpenBase {
+  readonly kind: "file";
+  readonly file: SharedFile;
+  readonly stream: SharedStream;
+  readonly link: Link;
+  readonly shareAccess: number;
+  readonly createOptions: number;
+  /** FILE_DELETE_ON_CLOSE of this handle. */
+  deleteOnClose: boolean;
+  /** Rights that the descriptor gives to the caller at most, within the share's. */
+  readonly maximalAccess: number;
+  /** FilePositionInformation; the protocol itself has no file position. */
+  position: bigint;
+  /** FileModeInformation bits. */
+  mode: number;
+  enumeration: Enumeration | undefined;
+  /** LastWriteTime and others that SET_INFO fixed with -1 or -2 (MS-FSCC 2.4.7): writes do not update them. */
+  readonly frozenTimes: FrozenTimes;
+  /** Runs when the handle closes, such as waiting lock and notify requests. */
+  readonly onClose: Set<() => void>;
+  resumeKey: Buffer | undefined;
+  /** Position for EA enumeration without restart (Open.CurrentEaIndex). */
+  eaIndex: number;
+}
+
+export interface FrozenTimes {
+  creation: boolean;
+  access: boolean;
+  write: boolean;
+  change: boolean;
+}
+
+/** A handle of a named pipe on IPC$. */
+export interface PipeOpen extends OpenBase {
+  readonly kind: "pipe";
+  readonly pipe: NamedPipe;
+  /** Reads that wait for an answer. */
+  readonly waitingReads: Array<() => void>;
+}
+
+export type Open = FileOpen | PipeOpen;
+
+/** @throws SmbError INVALID_DEVICE_REQUEST for a pipe */
+export function requireFile(open: Open): FileOpen {
+  if (open.kind !== "file") throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  return open;
+}
+
+/** @throws SmbError ACCESS_DENIED where the handle lacks one of these rights */
+export function requireAccess(open: Open, rights: number): void {
+  if ((open.grantedAccess & rights) !== rights) throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
+/** @throws SmbError ACCESS_DENIED where the handle has none of these rights */
+export function requireAnyAccess(open: Open, rights: number): void {
+  if ((open.grantedAccess & rights) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { AuthExchange, Identity } from "../../auth/auth.ts";
+import type { Connection } from "../connection.ts";
+import type { MessageCipher } from "../crypto/encryption.ts";
+import type { PreauthHash } from "../crypto/preauth.ts";
+import type { Signer } from "../crypto/signing.ts";
+import type { Open } from "./open.ts";
+import type { TreeConnect } from "./tree-connect.ts";
+
+/** Session.State (MS-SMB2 3.3.1.8); `closing` is ours: nothing new begins on the session. */
+export type SessionState = "in-progress" | "valid" | "expired" | "closing";
+
+/** A connection that a session is bound to, with the key that signs on it (MS-SMB2 3.3.1.14). */
+export interface Channel {
+  readonly connection: Connection;
+  readonly signer: Signer;
+}
+
+/** An authentication in progress: of a new session, a reauthentication, or the binding of a channel. */
+export interface PendingAuthentication {
+  readonly exchange: AuthExchange;
+  /** 3.1.1 only; a reauthentication hashes nothing. */
+  readonly preauth: PreauthHash | undefined;
+  /** A SESSION_SETUP of this exchange is being worked on; another one meanwhile is refused. */
+  busy: boolean;
+}
+
+/** An authenticated context (Session, MS-SMB2 3.3.1.8). */
+export class Session {
+  readonly sessionId: bigint;
+  readonly creationTime: number;
+  state: SessionState = "in-progress";
+  identity: Identity | undefined;
+  /** Session.SessionKey, 16 bytes. */
+  sessionKey: Buffer | undefined;
+  fullSessionKey: Buffer | undefined;
+  signingRequired = false;
+  encryptData = false;
+  cipher: MessageCipher | undefined;
+  /** FILETIME at which the credentials end. */
+  expires: bigint | undefined;
+  readonly dialect: number;
+  readonly clientGuid: Buffer;
+  readonly channels = new Map<Connection, Channel>();
+  /** One at a time for each connection. */
+  readonly authentications = new Map<Connection, PendingAuthentication>();
+  readonly trees = new Map<number, TreeConnect>();
+  readonly opens = new Map<bigint, Open>();
+  #nextTreeId = 1;
+
+  constructor(sessionId: bigint, creationTime: number, dialect: number, clientGuid: Buffer) {
+    this.sessionId = sessionId;
+    this.creationTime = creationTime;
+    this.dialect = dialect;
+    this.clientGuid = clientGuid;
+  }
+
+  /** Signed-as-user needs a key that only the user and the server know. */
+  get canSign(): boolean {
+    return this.identity?.kind === "user";
+  }
+
+  allocateTreeId(): number {
+    do {
+      const id = this.#nextTreeId;
+      this.#nextTreeId = id >= 0xffff_fffe ? 1 : id + 1;
+      if (!this.trees.has(id)) return id;
+    } while (true);
+  }
+}
