@@ -485,6 +485,7 @@ function register(request: Request, parameters: OpenParameters, found: Registrat
     position: 0n,
     mode: parameters.options & MODE_OPTIONS,
     enumeration: undefined,
+    enumerating: undefined,
     frozenTimes: { creation: false, access: false, write: false, change: false },
     onClose: new Set(),
     resumeKey: undefined,

@@ -2,7 +2,7 @@
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NamedPipe } from "../../rpc/pipe.ts";
-import type { DirectoryCursor } from "../../vfs/volume.ts";
+import type { DirectoryCursor, DirectoryEntry } from "../../vfs/volume.ts";
 import type { Session } from "./session.ts";
 import type { Link, SharedFile, SharedStream } from "./shared-file.ts";
 import type { TreeConnect } from "./tree-connect.ts";
@@ -13,15 +13,13 @@ export interface Enumeration {
   readonly pattern: string;
   readonly matches: (name: string) => boolean;
   /** Entries fetched and not yet sent. */
-  pending: EnumerationEntry[];
-  /** Index of the next entry, counted from the start of the enumeration. */
+  pending: DirectoryEntry[];
+  /** FileIndex of the next entry: its place in the enumeration, from 1. */
   nextIndex: number;
   /** True once an entry has been returned: an empty result is then NO_MORE_FILES, not NO_SUCH_FILE. */
   started: boolean;
   finished: boolean;
 }
-
-export type EnumerationEntry = import("../../vfs/volume.ts").DirectoryEntry;
 
 /** What files and pipes have in common (Open, MS-SMB2 3.3.1.10). */
 interface OpenBase {
@@ -55,6 +53,8 @@ export interface FileOpen extends OpenBase {
   /** FileModeInformation bits. */
   mode: number;
   enumeration: Enumeration | undefined;
+  /** The end of the QUERY_DIRECTORY before: they run one after the other on a handle. */
+  enumerating: Promise<void> | undefined;
   /** LastWriteTime and others that SET_INFO fixed with -1 or -2 (MS-FSCC 2.4.7): writes do not update them. */
   readonly frozenTimes: FrozenTimes;
   /** Runs when the handle closes, such as waiting lock and notify requests. */

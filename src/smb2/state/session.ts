@@ -61,11 +61,11 @@ export class Session {
     return this.identity?.kind === "user";
   }
 
+  /** A TreeId that is not in use. The table is bounded far below 32 bits, so that one is found at once. */
   allocateTreeId(): number {
-    do {
-      const id = this.#nextTreeId;
-      this.#nextTreeId = id >= 0xffff_fffe ? 1 : id + 1;
-      if (!this.trees.has(id)) return id;
-    } while (true);
+    let id = this.#nextTreeId;
+    while (this.trees.has(id)) id = id >= 0xffff_fffe ? 1 : id + 1;
+    this.#nextTreeId = id >= 0xffff_fffe ? 1 : id + 1;
+    return id;
   }
 }
