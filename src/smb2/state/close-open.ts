@@ -41,21 +41,25 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
     else stream.deletePending = true;
   }
   file.holds++;
-  let done: Awaitable<void>;
-  if (stream.name !== "" && stream.deletePending && stream.opens.size === 0 && !link.deletePending) {
-    file.streams.delete(foldName(stream.name));
-    done = chain(stream.data?.close(), () => file.node.removeStream(stream.name));
-  }
-  if (link.opens.size === 0) {
-    done = link.deletePending
-      ? chain(done, () => removeLink(server, file, open))
-      : chain(done, () => forgetLink(file, open));
-  }
+  const done = chain(removeStream(open), () => removeOrForgetLink(server, open));
   const finish = () => files?.release(file);
   if (done instanceof Promise) {
     return done.then(finish, (error: unknown) => chain(finish(), () => Promise.reject(error)));
   }
   return finish();
+}
+
+/** The last handle of a named stream to be deleted is gone. */
+function removeStream({ file, stream, link }: FileOpen): Awaitable<void> {
+  if (stream.name === "" || !stream.deletePending || stream.opens.size > 0 || link.deletePending) return;
+  file.streams.delete(foldName(stream.name));
+  return chain(stream.data?.close(), () => file.node.removeStream(stream.name));
+}
+
+function removeOrForgetLink(server: Smb2Server, open: FileOpen): Awaitable<void> {
+  if (open.link.opens.size > 0) return;
+  if (open.link.deletePending) return removeLink(server, open.file, open);
+  forgetLink(open.file, open);
 }
 
 function forgetLink(file: SharedFile, open: FileOpen): void {

@@ -159,13 +159,10 @@ export class FileTable {
     file.holds--;
     if (file.holds > 0 || file.opens.size > 0) return;
     this.#files.delete(file.node.fileId);
-    let result: Awaitable<void>;
-    for (const stream of file.streams.values()) {
-      const closed = stream.data?.close();
-      if (closed instanceof Promise) result = chain(result, () => closed);
-    }
+    const closing = [...file.streams.values()].map((stream) => stream.data?.close());
     file.streams.clear();
-    return chain(result, () => file.node.close());
+    const waiting = closing.some((result) => result instanceof Promise);
+    return chain(waiting ? Promise.all(closing) : undefined, () => file.node.close());
   }
 
   /** True where a handle is open on something below this directory. */
