@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All suites, cheapest first. */
+import { fuzzSuite } from "./fuzz/suite.ts";
 import type { Suite } from "./lib/report.ts";
 import { nmapSuite } from "./nmap/suite.ts";
 import { rcloneSuite } from "./rclone/suite.ts";
 import { smbclientSuite } from "./smbclient/suite.ts";
 import { smbtortureSuite } from "./smbtorture/suite.ts";
+import { tsharkSuite } from "./tshark/suite.ts";
 
-export const suites: readonly Suite[] = [nmapSuite, smbclientSuite, rcloneSuite, smbtortureSuite];
+export const suites: readonly Suite[] = [
+  nmapSuite,
+  smbclientSuite,
+  rcloneSuite,
+  tsharkSuite,
+  fuzzSuite,
+  smbtortureSuite,
+];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { type AccountStore, MemoryAccountStore, machineSidFromSeed } from "../auth/accounts.ts";
+import { type AccountStore, FIRST_ACCOUNT_RID, MemoryAccountStore, machineSidFromSeed } from "../auth/accounts.ts";
 import { createAuthenticator } from "../auth/authenticator.ts";
 import { ntHashOfPassword } from "../auth/nt-hash.ts";
 import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
+import { foldName } from "../nt/names.ts";
 import type { ShareListing } from "../rpc/pipe.ts";
 import { createPipeService } from "../rpc/service.ts";
 import { Smb2Server } from "../smb2/server.ts";
@@ -154,8 +155,19 @@ export class Server {
    * @throws StartupError for shares that cannot be; nothing has changed then
    */
   async setShares(shares: readonly ShareOptions[]): Promise<void> {
+    const before = this.#shares;
     this.#shares = indexShares(shares);
-    await this.#running?.smb.sharesChanged();
+    const smb = this.#running?.smb;
+    if (smb === undefined) {
+      return;
+    }
+    await smb.sharesChanged();
+    const inUse = new Set([...this.#shares.values()].map(({ volume }) => volume));
+    for (const { volume } of before.values()) {
+      if (!inUse.has(volume)) {
+        smb.forgetVolume(volume);
+      }
+    }
   }
 
   /**
@@ -269,12 +281,18 @@ function indexShares(options: readonly ShareOptions[]): ReadonlyMap<string, Shar
   return shares;
 }
 
+/** RIDs of users without a store count from their name, so that a SID does not depend on who else is there. */
+function ridOfName(name: string): number {
+  const hash = createHash("sha256").update(foldName(name)).digest();
+  return FIRST_ACCOUNT_RID + (hash.readUInt32LE(0) & 0x3fff_ffff);
+}
+
 async function accountsOf(users: readonly User[], serverName: string): Promise<AccountStore> {
   const accounts = await Promise.all(
-    users.map(async ({ name, password }) => ({ name, ntHash: await ntHashOfPassword(password) })),
+    users.map(async ({ name, password }) => ({ name, ntHash: await ntHashOfPassword(password), rid: ridOfName(name) })),
   );
   try {
-    return new MemoryAccountStore(machineSidFromSeed(serverName), accounts);
+    return new MemoryAccountStore(machineSidFromSeed(foldName(serverName)), accounts);
   } catch (error) {
     throw error instanceof RangeError ? new StartupError(`The users are not valid: ${error.message}.`) : error;
   }

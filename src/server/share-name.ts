@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { foldName } from "../nt/names.ts";
+
 /** Characters that a share name may not hold, besides control characters (MS-FSCC 2.1.6). */
 const ILLEGAL = '"\\/[]:|<>+=;,*?';
 
@@ -36,5 +38,5 @@ export function shareNameProblem(name: string): string | undefined {
 
 /** The form under which a share name is compared: names that differ only in case are the same share. */
 export function shareKey(name: string): string {
-  return name.toLowerCase();
+  return foldName(name);
 }

@@ -235,7 +235,10 @@ export class Chain {
         for (const piece of message) length += piece.length;
         head.writeUInt32LE(length, HeaderOffset.NEXT_COMMAND);
       }
-      if (signer !== undefined && encrypting === undefined) signer.sign(message);
+      if (signer !== undefined && encrypting === undefined) {
+        head.writeUInt32LE((head.readUInt32LE(HeaderOffset.FLAGS) | HeaderFlag.SIGNED) >>> 0, HeaderOffset.FLAGS);
+        signer.sign(message);
+      }
       if (request.data !== undefined) {
         pieces.push(whole.subarray(begin, response.end), ...message.slice(1));
         begin = following?.request.start ?? response.end;

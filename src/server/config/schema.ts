@@ -44,13 +44,10 @@ const hostPort = (defaultPort: number) =>
     return parsed;
   });
 
-/** NetBIOS and domain names: what NTLM target information and clients can show (MS-NLMP 2.2.2.1). */
-const machineName = z
+/** What NTLM target information and every client can show (MS-NLMP 2.2.2.1). */
+const netBiosName = z
   .string()
-  .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
-    "must be made of letters, digits, dots and dashes, at most 63 characters",
-  );
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,14}$/, "must be made of letters, digits and dashes, at most 15 characters");
 
 const encryptionPolicy = z.enum(["off", "desired", "required"]);
 
@@ -94,8 +91,8 @@ const metrics = z.strictObject({
 });
 
 const server = z.strictObject({
-  name: machineName.optional(),
-  domain: machineName.default("WORKGROUP"),
+  name: netBiosName.optional(),
+  workgroup: netBiosName.default("WORKGROUP"),
   comment: z.string().max(256).default(""),
   listen: z
     .array(hostPort(SMB_PORT))
@@ -134,6 +131,12 @@ const shareName = z.string().superRefine((name, context) => {
   }
 });
 
+/** Permission bits. Text only: YAML would read an unquoted 0664 as the decimal number 664. */
+const permissionBits = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, 'must be three octal digits in quotes, such as "0664"')
+  .transform((text) => Number.parseInt(text, 8));
+
 const share = z.strictObject({
   name: shareName,
   path: nonEmptyText,
@@ -143,6 +146,10 @@ const share = z.strictObject({
   browseable: z.boolean().default(true),
   hideUnreadable: z.boolean().default(false),
   users: accessLists.optional(),
+  metadata: z.enum(["xattr", "none"]).default("xattr"),
+  defaultSecurity: z.enum(["inherit", "posix"]).default("inherit"),
+  fileMode: permissionBits.optional(),
+  directoryMode: permissionBits.optional(),
 });
 
 /**

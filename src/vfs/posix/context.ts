@@ -5,7 +5,9 @@ import type { MetadataStore } from "./metadata.ts";
 import { OpenFlag, openBeneath, pathOf } from "./native/files.ts";
 import type { Resolver } from "./resolve.ts";
 import type { SecurityStore } from "./security-store.ts";
+import type { SpillFolder } from "./spill.ts";
 import type { Storage } from "./storage.ts";
+import type { OpenStreams } from "./stream-store.ts";
 
 /** Where the volume says what an administrator should know. */
 export interface PosixLogger {
@@ -26,6 +28,8 @@ export interface PosixContext {
   readonly resolver: Resolver;
   readonly metadata: MetadataStore;
   readonly security: SecurityStore;
+  readonly spill: SpillFolder;
+  readonly openStreams: OpenStreams;
   readonly logger: PosixLogger;
 }
 

@@ -174,6 +174,7 @@ export class DataStream implements VolumeStream {
   }
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
+    // An alternate stream in an attribute: the caller reads and writes.
     if (!(source instanceof DataStream)) return undefined;
     const from = source.owner.descriptor.forReading();
     const to = this.#owner.descriptor.forWriting();

@@ -32,8 +32,6 @@ export class PosixDirectoryCursor implements DirectoryCursor {
       const stored = this.#reader.next();
       if (stored === undefined) break;
       if (typeof stored === "number") {
-        // The directory was removed while it was open: it has no further entries.
-        if (stored === -Errno.ENOENT) break;
         check(stored, "getdents64");
         break;
       }

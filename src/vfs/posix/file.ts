@@ -25,7 +25,9 @@ import { attributesOf, defaultCreationTime, fileStat, mergeAttributes } from "./
 import { DirectoryReader } from "./native/directory.ts";
 import { close, OpenFlag, openOwn } from "./native/files.ts";
 import { type Statx, setTimes, statOpen } from "./native/stat.ts";
+import { NamedStream } from "./named-stream.ts";
 import { PRIVATE_FOLDER } from "./resolve.ts";
+import { StreamStore } from "./stream-store.ts";
 
 /** An open file or directory of a POSIX volume. */
 export class PosixFile implements VolumeFile, DataOwner {
@@ -35,6 +37,7 @@ export class PosixFile implements VolumeFile, DataOwner {
   readonly descriptor: Descriptor;
   readonly #context: PosixContext;
   #open = true;
+  #streams: StreamStore | undefined;
 
   constructor(context: PosixContext, descriptor: Descriptor, key: FileKey, directory: boolean) {
     this.#context = context;
@@ -107,27 +110,39 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 
   streams(): readonly StreamInfo[] {
-    if (this.directory) return [];
+    const named = this.#context.hasMetadata ? this.#streamStore().list() : [];
+    if (this.directory) return named;
     const stat = this.#statx();
-    return [{ name: "", size: stat.size, allocationSize: stat.allocated }];
+    return [{ name: "", size: stat.size, allocationSize: stat.allocated }, ...named];
   }
 
   openStream(name: string): VolumeStream | undefined {
-    if (name !== "") return undefined;
-    if (this.directory) throw new SmbError(NtStatus.FILE_IS_A_DIRECTORY);
-    return new DataStream(this);
+    if (name === "") return this.directory ? undefined : new DataStream(this);
+    if (!this.#context.hasMetadata) return undefined;
+    const store = this.#streamStore();
+    const state = store.hold(name);
+    return state === undefined ? undefined : new NamedStream(store, state);
   }
 
   createStream(name: string): VolumeStream {
-    throw new SmbError(NtStatus.NOT_SUPPORTED, name);
+    this.#mustBeWritable();
+    this.#mustHaveMetadata();
+    const store = this.#streamStore();
+    return new NamedStream(store, store.create(name));
   }
 
   removeStream(name: string): void {
-    throw new SmbError(NtStatus.NOT_SUPPORTED, name);
+    this.#mustBeWritable();
+    this.#mustHaveMetadata();
+    this.#streamStore().remove(name);
   }
 
-  renameStream(from: string, _to: string, _replace: boolean): void {
-    throw new SmbError(NtStatus.NOT_SUPPORTED, from);
+  /** The default stream takes no other name, and no other stream takes its place (MS-FSA 2.1.5.15.12.1 allows both). */
+  renameStream(from: string, to: string, replace: boolean): void {
+    this.#mustBeWritable();
+    this.#mustHaveMetadata();
+    if (from === "" || to === "") throw new SmbError(NtStatus.INVALID_PARAMETER);
+    this.#streamStore().rename(from, to, replace);
   }
 
   readDirectory(): DirectoryCursor {
@@ -186,6 +201,17 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   modified(): void {
     this.#changeAttributes(0, FileAttribute.ARCHIVE);
+  }
+
+  #streamStore(): StreamStore {
+    this.#streams ??= new StreamStore(this.descriptor, this.key, this.#context, {
+      changed: () => {
+        this.#mustBeWritable();
+        this.#context.metadata.forget(this.key);
+      },
+      flush: () => this.flush(),
+    });
+    return this.#streams;
   }
 
   #changeAttributes(clear: number, set: number): void {

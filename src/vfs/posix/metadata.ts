@@ -140,11 +140,14 @@ function load(fd: number, child: string): Metadata | undefined {
 /** The creation time where none is stored: the birth of the inode, or the oldest time there is. */
 export function defaultCreationTime(stat: Statx): FileTime {
   if (stat.hasBirth) return time(stat.birthSeconds, stat.birthNanoseconds);
-  const write = time(stat.writeSeconds, stat.writeNanoseconds);
-  const change = time(stat.changeSeconds, stat.changeNanoseconds);
-  const access = time(stat.accessSeconds, stat.accessNanoseconds);
-  const earlier = write < change ? write : change;
-  return earlier < access ? earlier : access;
+  let oldest = time(stat.writeSeconds, stat.writeNanoseconds);
+  for (const other of [
+    time(stat.changeSeconds, stat.changeNanoseconds),
+    time(stat.accessSeconds, stat.accessNanoseconds),
+  ]) {
+    if (other < oldest) oldest = other;
+  }
+  return oldest;
 }
 
 function time(seconds: number, nanoseconds: number): FileTime {

@@ -14,7 +14,9 @@ import { FileType, type Statx, statFileSystem, statOpen } from "./native/stat.ts
 import { getXattr, setXattr } from "./native/xattr.ts";
 import { Resolver } from "./resolve.ts";
 import { type DefaultSecurity, SecurityStore } from "./security-store.ts";
+import { SpillFolder } from "./spill.ts";
 import { Storage } from "./storage.ts";
+import { OpenStreams } from "./stream-store.ts";
 
 export interface PosixVolumeOptions {
   /** Path of the directory. */
@@ -121,6 +123,8 @@ function assemble(root: number, options: PosixVolumeOptions): MountedVolume {
           "a stored security descriptor is malformed",
         ),
     }),
+    spill: new SpillFolder(root),
+    openStreams: new OpenStreams(),
     logger,
   };
   return {
@@ -186,6 +190,7 @@ function describe(
   if (hasMetadata) {
     attributes |=
       FileSystemAttribute.PERSISTENT_ACLS |
+      FileSystemAttribute.NAMED_STREAMS |
       FileSystemAttribute.SUPPORTS_SPARSE_FILES |
       FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES;
   }

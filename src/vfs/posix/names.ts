@@ -8,10 +8,11 @@
  * characters is found by its directory's listing.
  */
 
+import { isValidFileName } from "../../nt/names.ts";
 import { decodeStored, encodeStored } from "./native/path.ts";
 
-/** Stored characters for U+F020 to U+F029; the last two only stand at the end of a name. */
-const SPECIAL = '"*:<>?\\| .';
+/** Stored characters for U+F020 to U+F027; U+F028 and U+F029 are a space and a dot at the end of a name. */
+const SPECIAL = '"*:<>?\\|';
 const SPECIAL_BASE = 0xf020;
 const CONTROL_BASE = 0xf000;
 const BYTE_BASE = 0xf100;
@@ -19,9 +20,25 @@ const BYTE_BASE = 0xf100;
 const ESCAPE_BASE = 0xdc00;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-const STORED_SPECIAL = /[\x01-\x1f"*:<>?\\|\udc80-\udcff]|[ .]$/u;
-const CLIENT_SPECIAL = /[\uf001-\uf029\uf180-\uf1ff]/;
+const STORED_SPECIAL = /[\x01-\x1f"*:<>?\\|\udc80-\udcff]|[ .\uf028\uf029]$/u;
+const CLIENT_SPECIAL = /[\uf001-\uf027\uf180-\uf1ff]|[ .\uf028\uf029]$/;
 const LONE_SURROGATE = /[\ud800-\udfff]/u;
+
+const SWAPPED = new Map([
+  [".", "\uf029"],
+  ["\uf029", "."],
+  [" ", "\uf028"],
+  ["\uf028", " "],
+]);
+
+/**
+ * A dot or space at the end of a stored name shows as its private character, which is how clients ask for it. A client
+ * that nevertheless sends the plain one gets a file of that name, stored with the private character.
+ */
+function swapLast(name: string): string {
+  const swapped = SWAPPED.get(name.slice(-1));
+  return swapped === undefined ? name : name.slice(0, -1) + swapped;
+}
 
 /** The name that a client sees for a stored one. */
 export function clientName(stored: string): string {
@@ -29,15 +46,15 @@ export function clientName(stored: string): string {
   let name = "";
   for (let i = 0; i < stored.length; i++) {
     const code = stored.charCodeAt(i);
-    const last = i === stored.length - 1;
     const special = SPECIAL.indexOf(stored.charAt(i));
     if (code < 0x20) name += String.fromCharCode(CONTROL_BASE + code);
-    else if (special >= 0 && (special < 8 || last)) name += String.fromCharCode(SPECIAL_BASE + special);
+    else if (special >= 0) name += String.fromCharCode(SPECIAL_BASE + special);
     else if (code >= 0xdc80 && code <= 0xdcff && !followsHigh(stored, i)) {
       name += String.fromCharCode(code - ESCAPE_BASE + BYTE_BASE);
     } else name += stored.charAt(i);
   }
-  return name;
+  const swapped = swapLast(name);
+  return swapped === "." || swapped === ".." ? name : swapped;
 }
 
 function followsHigh(name: string, index: number): boolean {
@@ -47,22 +64,21 @@ function followsHigh(name: string, index: number): boolean {
 
 /**
  * The name under which a file of this client name is stored when nothing else is known, or `undefined` when no file can
- * have it: half a surrogate pair, private characters that would make up another name, "." and "..", a slash or a NUL.
+ * have it: what Windows does not allow, half a surrogate pair, or private characters that would make up another name.
  */
 export function storedName(name: string): string | undefined {
-  if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) return undefined;
-  if (LONE_SURROGATE.test(name)) return undefined;
+  if (!isValidFileName(name) || LONE_SURROGATE.test(name)) return undefined;
   if (!CLIENT_SPECIAL.test(name)) return name;
+  const swapped = swapLast(name);
   let stored = "";
-  for (let i = 0; i < name.length; i++) {
-    const code = name.charCodeAt(i);
+  for (let i = 0; i < swapped.length; i++) {
+    const code = swapped.charCodeAt(i);
     const special = code - SPECIAL_BASE;
     if (code > CONTROL_BASE && code < SPECIAL_BASE) stored += String.fromCharCode(code - CONTROL_BASE);
-    else if (special >= 0 && special < 8) stored += SPECIAL.charAt(special);
-    else if ((special === 8 || special === 9) && i === name.length - 1) stored += SPECIAL.charAt(special);
-    else if (code >= BYTE_BASE + 0x80 && code <= BYTE_BASE + 0xff)
+    else if (special >= 0 && special < SPECIAL.length) stored += SPECIAL.charAt(special);
+    else if (code >= BYTE_BASE + 0x80 && code <= BYTE_BASE + 0xff) {
       stored += String.fromCharCode(code - BYTE_BASE + ESCAPE_BASE);
-    else stored += name.charAt(i);
+    } else stored += swapped.charAt(i);
   }
   if (stored === "." || stored === "..") return undefined;
   const bytes = encodeStored(stored);

@@ -5,7 +5,7 @@ import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo,
 import type { PosixContext } from "./context.ts";
 import { followLink } from "./context.ts";
 import { Descriptor } from "./descriptor.ts";
-import { check, errnoError } from "./errno.ts";
+import { check, Errno, errnoError } from "./errno.ts";
 import { PosixFile } from "./file.ts";
 import type { FileKey } from "./file-id.ts";
 import { type MountedVolume, mount, type PosixVolumeOptions } from "./mount.ts";
@@ -22,6 +22,7 @@ import {
 } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
 import type { Parent } from "./resolve.ts";
+import { SpillFolder } from "./spill.ts";
 
 /** A directory on a Linux file system as a volume. */
 export class PosixVolume implements Volume {
@@ -67,6 +68,7 @@ export class PosixVolume implements Volume {
 
   create(path: NtPath, options: CreateOptions): OpenedFile {
     this.#mustBeWritable();
+    if (path.length === 0) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
     return this.#inParent(path, (parent) => {
       const stored = this.#freeName(parent);
       const descriptor = options.directory ? this.#makeDirectory(parent, stored) : this.#makeFile(parent, stored);
@@ -95,24 +97,27 @@ export class PosixVolume implements Volume {
       this.#inParent(to, (target) => {
         const wanted = mustStore(target.name);
         const present = this.#context.resolver.storedNameIn(target);
+        const { resolver, security } = this.#context;
         const sameFolder = source.key === target.key;
-        if (sameFolder && present === stored) {
-          // A change of case only, or no change at all.
-          if (wanted === stored) return;
+        const onlyCase = sameFolder && present === stored;
+        if (present === undefined || onlyCase) {
+          if (wanted === stored && sameFolder) return;
           check(renameAt(source.fd, stored, target.fd, wanted, false), "renameat2");
-        } else if (present === undefined) {
-          check(renameAt(source.fd, stored, target.fd, wanted, false), "renameat2");
+          if (sameFolder) resolver.changed(source, stored, wanted);
+          else {
+            resolver.changed(source, stored, undefined);
+            resolver.changed(target, undefined, wanted);
+          }
         } else {
           if (!replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
-          this.#replace(source, stored, target, present, wanted);
+          try {
+            this.#replace(source, stored, target, present, wanted);
+          } finally {
+            resolver.names.forget(source.key);
+            resolver.names.forget(target.key);
+          }
         }
-        if (sameFolder) {
-          this.#context.resolver.names.forget(source.key);
-        } else {
-          this.#context.resolver.changed(source, stored, undefined);
-          this.#context.resolver.names.forget(target.key);
-        }
-        this.#context.security.inheritanceChanged();
+        if (own.directory) security.inheritanceChanged();
       });
     });
   }
@@ -154,6 +159,8 @@ export class PosixVolume implements Volume {
       const isDirectory = typeof stat !== "number" && stat.type === FileType.DIRECTORY;
       check(removeName(parent.fd, stored, isDirectory), "unlinkat");
       this.#context.resolver.changed(parent, stored, undefined);
+      const left = statOpen(own.descriptor.handle);
+      if (typeof left !== "number" && (own.directory || left.links === 0)) this.#discardStreams(left);
     });
   }
 
@@ -185,12 +192,12 @@ export class PosixVolume implements Volume {
 
   #makeFile(parent: Parent, stored: string): Descriptor {
     const flags = OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.NOFOLLOW;
-    const fd = check(openBeneath(parent.fd, stored, flags, this.#fileMode), "create");
+    const fd = checkCreated(openBeneath(parent.fd, stored, flags, this.#fileMode), "create");
     return new Descriptor(fd, fd);
   }
 
   #makeDirectory(parent: Parent, stored: string): Descriptor {
-    check(makeDirectory(parent.fd, stored, this.#directoryMode), "mkdirat");
+    checkCreated(makeDirectory(parent.fd, stored, this.#directoryMode), "mkdirat");
     const fd = openOwn(parent.fd, stored, OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW);
     if (fd < 0) {
       removeName(parent.fd, stored, true);
@@ -222,8 +229,32 @@ export class PosixVolume implements Volume {
 
   /** Moves `stored` over the file `present`, which then goes by the name `wanted`. */
   #replace(source: Parent, stored: string, target: Parent, present: string, wanted: string): void {
-    check(renameAt(source.fd, stored, target.fd, present, true), "renameat2");
+    const from = statName(source.fd, stored);
+    const old = statName(target.fd, present);
+    const { ids } = this.#context;
+    // A directory is never replaced (MS-FSA 2.1.5.15.12).
+    if (typeof old !== "number" && old.type === FileType.DIRECTORY) throw new SmbError(NtStatus.ACCESS_DENIED);
+    if (typeof old !== "number" && typeof from !== "number" && ids.keyOf(old) === ids.keyOf(from)) {
+      // Two names of one file: rename(2) would leave both.
+      check(removeName(source.fd, stored, false), "unlinkat");
+    } else {
+      check(renameAt(source.fd, stored, target.fd, present, true), "renameat2");
+      if (typeof old !== "number" && old.links === 1) this.#discardStreams(old);
+    }
     if (present !== wanted) check(renameAt(target.fd, present, target.fd, wanted, false), "renameat2");
+  }
+
+  /** Removes what a file that is no more has left beside itself. */
+  #discardStreams(stat: Statx): void {
+    if (!this.#context.hasMetadata) return;
+    const folder = SpillFolder.folderOf(this.#context.ids.keyOf(stat), stat);
+    if (folder === undefined) return;
+    try {
+      this.#context.spill.discard(folder);
+    } catch (error) {
+      // The file itself is gone, which is what was asked for; the rest is collected later.
+      this.#context.logger.warn({ folder, error }, "large streams of a removed file could not be removed");
+    }
   }
 
   #own(file: VolumeFile): PosixFile {
@@ -245,6 +276,12 @@ function mustStore(name: string): string {
   const stored = storedName(name);
   if (stored === undefined) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   return stored;
+}
+
+/** Passes on the result of making a name; a parent that was removed meanwhile is a missing path. */
+function checkCreated(result: number, call: string): number {
+  if (result === -Errno.ENOENT) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
+  return check(result, call);
 }
 
 let temporaries = 0;

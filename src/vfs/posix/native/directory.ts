@@ -2,6 +2,7 @@
 
 /** getdents64(2): the names of a directory, a buffer at a time. */
 
+import { Errno } from "../errno.ts";
 import { addressOf, bind, outcome, systemCallNumber } from "./libc.ts";
 import { decodeStored } from "./path.ts";
 
@@ -22,6 +23,8 @@ export class DirectoryReader {
   #end = false;
   /** Type of the entry that {@link next} returned last: one of {@link EntryType} or another d_type. */
   type = 0;
+  /** Inode number of that entry, as the directory has it. */
+  inode = 0;
 
   /** @param bufferSize bytes asked for at a time */
   constructor(fd: number, bufferSize = 32 * 1024) {
@@ -36,8 +39,9 @@ export class DirectoryReader {
       if (this.#offset >= this.#filled) {
         if (this.#end) return undefined;
         const read = outcome(getdents64(GETDENTS64, this.#fd, this.#address, this.#buffer.length));
-        if (read < 0) return read;
-        if (read === 0) {
+        if (read < 0 && read !== -Errno.ENOENT) return read;
+        // A directory that was removed while it was open has no entries: ENOENT.
+        if (read <= 0) {
           this.#end = true;
           return undefined;
         }
@@ -55,6 +59,7 @@ export class DirectoryReader {
         if (second === 0 || (second === DOT && buffer[name + 2] === 0)) continue;
       }
       this.type = buffer[start + 18] ?? EntryType.UNKNOWN;
+      this.inode = buffer.readUInt32LE(start) + buffer.readUInt32LE(start + 4) * 0x100000000;
       return decodeStored(buffer, name, buffer.indexOf(0, name));
     }
   }
