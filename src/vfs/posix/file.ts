@@ -22,10 +22,10 @@ import { check, errnoError, errnoOf } from "./errno.ts";
 import { readExtendedAttributes, writeExtendedAttributes } from "./extended-attributes.ts";
 import { type FileKey, fileIdOf } from "./file-id.ts";
 import { attributesOf, defaultCreationTime, fileStat, mergeAttributes } from "./metadata.ts";
+import { NamedStream } from "./named-stream.ts";
 import { DirectoryReader } from "./native/directory.ts";
 import { close, OpenFlag, openOwn } from "./native/files.ts";
 import { type Statx, setTimes, statOpen } from "./native/stat.ts";
-import { NamedStream } from "./named-stream.ts";
 import { PRIVATE_FOLDER } from "./resolve.ts";
 import { StreamStore } from "./stream-store.ts";
 

@@ -6,14 +6,12 @@
  * was hashed, a time, and a second hash. The offsets inside the descriptor count from the start of the value.
  */
 
-import { createHash } from "node:crypto";
-
 export const NTACL_NAME = "security.NTACL";
 /** Where the descriptor goes when the process may not write `security.*`. */
 export const NTACL_USER_NAME = "user.NTACL";
 
 const HASH_SIZE = 64;
-const HASH_SHA256 = 1;
+const VERSION_1_HEADER = 8;
 /** Value of the first unique pointer in NDR as Samba writes it (MS-RPCE leaves it to the writer). */
 const REFERENT = 0x00020000;
 const DESCRIPTOR_HEADER = 20;
@@ -31,7 +29,7 @@ function descriptorOffset(blob: Buffer): number | undefined {
   if (blob.readUInt16LE(2) !== version) return undefined;
   // A unique pointer, null when there is no descriptor.
   if (blob.readUInt32LE(4) === 0) return undefined;
-  if (version === 1) return 8;
+  if (version === 1) return VERSION_1_HEADER;
   if (version < 2 || version > 4 || blob.length < 12 || blob.readUInt32LE(8) === 0) return undefined;
   if (version === 2) return 12 + 16;
   const hashEnd = 12 + 2 + HASH_SIZE;
@@ -54,36 +52,22 @@ export function parseNtAcl(blob: Buffer): Buffer | undefined {
   return descriptor;
 }
 
-/** What stands for the hashed list where there is none: Samba compares nothing then. */
-const DESCRIPTION = "posix_acl";
-
-/** 100 ns between 1601 and 1970. */
-const EPOCH = 116_444_736_000_000_000n;
-
 /**
- * The value as Samba writes it where the access control lists of the file system do not count: version 4.
+ * The value in version 1, the descriptor alone: the one form that Samba takes for the truth whether it compares the
+ * access control list of the file system or not. (Versions 3 and 4 count only while their hash fits that list, unless the
+ * share ignores it.)
  *
  * @param descriptor self-relative
- * @param now milliseconds since 1970
  */
-export function serialiseNtAcl(descriptor: Buffer, now: number): Buffer {
-  const text = Buffer.from(`${DESCRIPTION}\0`, "latin1");
-  const textAt = 12 + 2 + HASH_SIZE;
-  const timeAt = align4(textAt + text.length);
-  const start = timeAt + 8 + HASH_SIZE;
-  const blob = Buffer.alloc(start + descriptor.length);
-  blob.writeUInt16LE(4, 0);
-  blob.writeUInt16LE(4, 2);
+export function serialiseNtAcl(descriptor: Buffer): Buffer {
+  const blob = Buffer.alloc(VERSION_1_HEADER + descriptor.length);
+  blob.writeUInt16LE(1, 0);
+  blob.writeUInt16LE(1, 2);
   blob.writeUInt32LE(REFERENT, 4);
-  blob.writeUInt32LE(REFERENT + 4, 8);
-  blob.writeUInt16LE(HASH_SHA256, 12);
-  createHash("sha256").update(descriptor).digest().copy(blob, 14);
-  text.copy(blob, textAt);
-  blob.writeBigUInt64LE(BigInt(Math.round(now)) * 10_000n + EPOCH, timeAt);
-  descriptor.copy(blob, start);
+  descriptor.copy(blob, VERSION_1_HEADER);
   for (const field of OFFSETS) {
     const offset = descriptor.readUInt32LE(field);
-    if (offset !== 0) blob.writeUInt32LE(offset + start, start + field);
+    if (offset !== 0) blob.writeUInt32LE(offset + VERSION_1_HEADER, VERSION_1_HEADER + field);
   }
   return blob;
 }

@@ -70,7 +70,7 @@ export class SecurityStore {
 
   /** Stores a descriptor as `security.NTACL`, or as `user.NTACL` where that is refused for lack of privilege. */
   set(fd: number, key: FileKey, descriptor: Buffer): void {
-    const blob = serialiseNtAcl(descriptor, this.#options.now());
+    const blob = serialiseNtAcl(descriptor);
     this.#stored.delete(key);
     this.#options.metadata.forget(key);
     this.inheritanceChanged();
