@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Command } from "../wire/constants.ts";
+import { changeNotify } from "./change-notify.ts";
 import { close } from "./close.ts";
 import type { CommandRow } from "./command.ts";
 import { create } from "./create.ts";
@@ -10,6 +11,7 @@ import { ioctl } from "./ioctl.ts";
 import { lock } from "./lock.ts";
 import { logoff } from "./logoff.ts";
 import { negotiate } from "./negotiate.ts";
+import { oplockBreak } from "./oplock-break.ts";
 import { queryDirectory } from "./query-directory.ts";
 import { queryInfo } from "./query-info.ts";
 import { read } from "./read.ts";
@@ -35,8 +37,10 @@ export const commandTable: readonly (CommandRow<unknown> | undefined)[] = table(
   [Command.IOCTL]: ioctl,
   [Command.ECHO]: echo,
   [Command.QUERY_DIRECTORY]: queryDirectory,
+  [Command.CHANGE_NOTIFY]: changeNotify,
   [Command.QUERY_INFO]: queryInfo,
   [Command.SET_INFO]: setInfo,
+  [Command.OPLOCK_BREAK]: oplockBreak,
 });
 
 function table(rows: Record<number, CommandRow<unknown>>): (CommandRow<unknown> | undefined)[] {
