@@ -135,14 +135,11 @@ export class MemoryFile implements VolumeFile {
     const { streams, state } = this.node;
     const taken = streams.get(foldName(to));
     if (taken !== undefined && taken !== stream && !replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
-    if (from === "" && to !== "" && taken === undefined) state.space.take(RECORD_SIZE);
     if (taken !== undefined && taken !== stream) this.#drop(taken);
-    if (to === "" && from !== "") state.space.take(-RECORD_SIZE);
+    if (from === "" && to !== "") state.space.take(RECORD_SIZE);
+    if (from !== "" && to === "") state.space.take(-RECORD_SIZE);
     streams.delete(foldName(stream.name));
-    if (from === "" && to !== "") {
-      if (taken !== undefined) state.space.take(RECORD_SIZE);
-      streams.set("", new MemoryStreamNode("", state.space));
-    }
+    if (from === "" && to !== "") streams.set("", new MemoryStreamNode("", state.space));
     stream.name = to;
     streams.set(foldName(to), stream);
     this.node.changed();
