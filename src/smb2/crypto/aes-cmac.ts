@@ -10,10 +10,10 @@ const ZERO_BLOCK = Buffer.alloc(BLOCK);
  * Bytes that go through the cipher in one call. The cipher hands back as much ciphertext as it took, of which only the
  * last block matters, so that large calls would only produce large garbage.
  */
-const PIECE = 16 * 1024;
+const PIECE = 64 * 1024;
 
 /** Messages up to this size, and the start of longer ones, are gathered and go through the cipher in one call. */
-const HEAD = 4 * 1024;
+const HEAD = 16 * 1024;
 
 /** One for all keys: nothing waits while it is in use. */
 const scratch = Buffer.alloc(HEAD + BLOCK);

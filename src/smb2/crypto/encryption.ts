@@ -31,8 +31,8 @@ const FLAG_ENCRYPTED = 0x0001;
 const GCM_NONCE_SIZE = 12;
 const CCM_NONCE_SIZE = 11;
 
-/** Pieces of a message up to this total are gathered first: one call of the cipher is cheaper than several. */
-const GATHER = 8 * 1024;
+/** CCM takes its text in one call: pieces up to this total are gathered here. Nothing waits while it is in use. */
+const scratch = Buffer.allocUnsafeSlow(128 * 1024);
 
 /** The message was not encrypted with this key, or was changed on its way. */
 export class DecryptionError extends Error {
@@ -84,7 +84,11 @@ function totalLength(pieces: readonly Buffer[]): number {
 
 function gather(pieces: readonly Buffer[], length: number): Buffer {
   const [only] = pieces;
-  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, length);
+  if (pieces.length === 1 && only !== undefined) return only;
+  if (length > scratch.length) return Buffer.concat(pieces, length);
+  let at = 0;
+  for (const piece of pieces) at += piece.copy(scratch, at);
+  return scratch.subarray(0, length);
 }
 
 function writeHeader(sessionId: bigint, length: number, nonces: NonceCounter): Buffer {
@@ -122,11 +126,7 @@ class GcmMessageCipher implements MessageCipher {
     const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce);
     cipher.setAAD(header.subarray(NONCE_OFFSET));
     const output = [header];
-    if (length <= GATHER) {
-      output.push(cipher.update(gather(pieces, length)));
-    } else {
-      for (const piece of pieces) if (piece.length > 0) output.push(cipher.update(piece));
-    }
+    for (const piece of pieces) if (piece.length > 0) output.push(cipher.update(piece));
     cipher.final();
     cipher.getAuthTag().copy(header, TAG_OFFSET);
     return output;
@@ -166,7 +166,6 @@ class CcmMessageCipher implements MessageCipher {
     const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
     const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce, { authTagLength: TAG_SIZE });
     cipher.setAAD(header.subarray(NONCE_OFFSET), { plaintextLength: length });
-    // CCM in OpenSSL takes its text in one call.
     const encrypted = cipher.update(gather(pieces, length));
     cipher.final();
     cipher.getAuthTag().copy(header, TAG_OFFSET);

@@ -30,7 +30,7 @@ describe("AesCmac", () => {
   it("does not care how a message is cut, nor what came before it", () => {
     const used = new AesCmac(key);
     const source = Buffer.alloc(100_000, "tessera");
-    const size = fc.oneof(fc.integer({ min: 0, max: 64 }), fc.integer({ min: 4000, max: 4200 }), fc.nat(100_000));
+    const size = fc.oneof(fc.integer({ min: 0, max: 64 }), fc.integer({ min: 16_300, max: 16_500 }), fc.nat(100_000));
     fc.assert(
       fc.property(size, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 5 }), (length, cuts) => {
         const whole = source.subarray(0, length);
