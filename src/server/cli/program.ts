@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { UserFileError } from "../../auth/user-file.ts";
+import { loadConfig } from "../config/load.ts";
+import { formatHostPort } from "../config/units.ts";
+import { createLog } from "../log.ts";
+import { StartupError, UsageError } from "../startup-error.ts";
+import { runService } from "./run-service.ts";
+import { DEFAULT_CONFIG_FILE, parseUserOption, type ServeOptions, serveConfig } from "./serve-options.ts";
+import { type StartOptions, start } from "./start.ts";
+import { addUser, listUsers, removeUser, type UserAddOptions, type UserFileOptions } from "./user.ts";
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+
+function version(): string {
+  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  const parsed: unknown = JSON.parse(text);
+  return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
+}
+
+const collect = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
+
+const examples = (...lines: readonly string[]) => `\nExamples:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+
+async function serve(options: ServeOptions): Promise<void> {
+  const users = (options.user ?? []).map(parseUserOption);
+  const load = () => serveConfig(options);
+  const config = await load();
+  await runService({ config, users, log: createLog(config.server.logging), load });
+}
+
+async function checkConfig(file: string): Promise<void> {
+  const config = await loadConfig(file);
+  const listen = config.server.listen.map(formatHostPort).join(", ");
+  const shares = config.shares.map(({ name }) => name).join(", ") || "none";
+  process.stdout.write(`${file} is valid. Listens on ${listen}. Shares: ${shares}.\n`);
+}
+
+function addUserCommands(program: Command): void {
+  const user = program
+    .command("user")
+    .description("keep the users of the server: names and password hashes in one file");
+  const withFile = (command: Command) =>
+    command
+      .option(
+        "--config <FILE>",
+        `take the users file from this configuration (default: ${DEFAULT_CONFIG_FILE}, if it exists)`,
+      )
+      .option("--users-file <FILE>", "use this users file");
+  withFile(user.command("add"))
+    .description("add a user, or change a user's password; asks for the password, or reads it from standard input")
+    .argument("<NAME>", "user name, without regard to case")
+    .option("--password <PASSWORD>", "the password; others can see it on the command line")
+    .option("--admin", "make the user a member of BUILTIN\\Administrators")
+    .option("--no-admin", "make the user no member of BUILTIN\\Administrators")
+    .addHelpText(
+      "after",
+      examples("tessera user add alice", "printf 'secret1\\n' | tessera user add alice --users-file ./users.json"),
+    )
+    .action((name: string, options: UserAddOptions) => addUser(name, options));
+  withFile(user.command("remove"))
+    .description("remove a user")
+    .argument("<NAME>", "user name, without regard to case")
+    .addHelpText("after", examples("tessera user remove alice"))
+    .action((name: string, options: UserFileOptions) => removeUser(name, options));
+  withFile(user.command("list"))
+    .description("list the users with their SIDs")
+    .addHelpText("after", examples("tessera user list --config /etc/tessera/tessera.yaml"))
+    .action((options: UserFileOptions) => listUsers(options));
+}
+
+function buildProgram(): Command {
+  const program = new Command("tessera")
+    .description("An SMB 2.0.2-3.1.1 file server. A copy of a file on the server never travels through the client.")
+    .version(version(), "-V, --version")
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride();
+  program
+    .command("serve")
+    .description("serve shares by a configuration file, by options, or both")
+    .option("--config <FILE>", `configuration file (default: ${DEFAULT_CONFIG_FILE}, unless --share is given)`)
+    .option("--listen <HOST:PORT>", "address to listen on, in place of the configured ones; repeatable", collect)
+    .option("--share <NAME=DIR>", "share a folder; repeatable", collect)
+    .option("--user <NAME:PASSWORD>", "a user; repeatable; others can see it on the command line", collect)
+    .option("--log-level <LEVEL>", "debug, info, warn, error or silent")
+    .addHelpText(
+      "after",
+      examples(
+        "tessera serve --listen 127.0.0.1:4455 --share data=/srv/data --user alice:secret1",
+        "tessera serve --config /etc/tessera/tessera.yaml",
+      ),
+    )
+    .action((options: ServeOptions) => serve(options));
+  program
+    .command("start")
+    .description("serve one folder with a generated user, and print the commands that mount it")
+    .option("--listen <HOST:PORT>", "address to listen on; repeatable (default: 127.0.0.1:4445)", collect)
+    .option("--folder <DIR>", "the folder; created if it is missing", "share")
+    .option("--log-level <LEVEL>", "debug, info, warn, error or silent", "warn")
+    .addHelpText("after", examples("tessera start", "tessera start --folder ~/Public --listen 0.0.0.0:4445"))
+    .action((options: Partial<StartOptions> & Pick<StartOptions, "folder" | "logLevel">) =>
+      start({ ...options, listen: options.listen ?? ["127.0.0.1:4445"] }),
+    );
+  addUserCommands(program);
+  program
+    .command("check-config")
+    .description("check a configuration file, and name file, line and field of everything that is wrong")
+    .argument("[FILE]", "configuration file", DEFAULT_CONFIG_FILE)
+    .addHelpText("after", examples("tessera check-config ./tessera.yaml"))
+    .action((file: string) => checkConfig(file));
+  return program;
+}
+
+/** Runs a command line. Errors that the user can mend come out as plain messages. @returns the exit code */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  try {
+    await buildProgram().parseAsync(args, { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has said what is wrong; help and version end with 0.
+      return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    }
+    if (error instanceof StartupError || error instanceof UserFileError) {
+      const hint = error instanceof StartupError && error.hint !== undefined ? `\n${error.hint}` : "";
+      process.stderr.write(`tessera: ${error.message}${hint}\n`);
+      return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+    }
+    throw error;
+  }
+}
