@@ -8,9 +8,9 @@ import { dispatch } from "./dispatch.ts";
 import { Request } from "./request.ts";
 import type { Session } from "./state/session.ts";
 import type { TreeConnect } from "./state/tree-connect.ts";
-import { Command, HeaderFlag } from "./wire/constants.ts";
+import { Command, Dialect, HeaderFlag } from "./wire/constants.ts";
 import { Reader, Writer } from "./wire/cursor.ts";
-import { encodeErrorResponse } from "./wire/error-response.ts";
+import { encodeErrorResponse, errorResponseWithData } from "./wire/error-response.ts";
 import type { FileId } from "./wire/file-id.ts";
 import { decodeHeader, encodeHeader, HEADER_SIZE, type Header, HeaderOffset, NO_SIGNATURE } from "./wire/header.ts";
 
@@ -137,7 +137,10 @@ export class Chain {
     request.status = status;
     request.data = undefined;
     this.writer.truncate(request.start + HEADER_SIZE);
-    encodeErrorResponse(this.writer);
+    const { errorData } = request;
+    if (errorData === undefined) encodeErrorResponse(this.writer);
+    else
+      encodeErrorResponse(this.writer, errorResponseWithData(errorData, this.connection.dialect >= Dialect.SMB_3_1_1));
   }
 
   #finish(request: Request): void {

@@ -14,6 +14,7 @@ import { closeOpen } from "../state/close-open.ts";
 import type { FileOpen } from "../state/open.ts";
 import { type FileTable, type Link, type SharedFile, SharedStream } from "../state/shared-file.ts";
 import { CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
+import { parentDescriptor } from "./parent-directory.ts";
 
 /** What a CREATE asks of the object store, already checked for form (MS-FSA 2.1.5.1). */
 export interface OpenParameters {
@@ -174,19 +175,6 @@ function checkedCreatorDescriptor(creator: Buffer | undefined, identity: Identit
     throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
   }
   return creator;
-}
-
-/** @throws SmbError DELETE_PENDING where the directory itself is about to go */
-async function parentDescriptor(volume: Volume, files: FileTable, path: NtPath): Promise<Buffer> {
-  const parent = await volume.open(path.slice(0, -1));
-  if (parent === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
-  try {
-    const known = files.find(parent.file.fileId);
-    if (known?.links.some((link) => link.deletePending)) throw new SmbError(NtStatus.DELETE_PENDING);
-    return await parent.file.security();
-  } finally {
-    await parent.file.close();
-  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import { Access } from "../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
+import { keepFrozenTimes } from "../state/frozen-times.ts";
 import type { FileOpen } from "../state/open.ts";
 import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts";
 import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
@@ -66,9 +67,9 @@ function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset
     encodeWriteResponse(request.writer, { count: data.length });
   };
   if (data.length === 0) return respond();
-  const written = stream.data.write(offset, data);
-  if (!isWriteThrough(request, open, message)) return chain(written, respond);
   const target = stream.data;
+  const written = keepFrozenTimes(open, () => target.write(offset, data));
+  if (!isWriteThrough(request, open, message)) return chain(written, respond);
   return chain(
     chain(written, () => target.flush()),
     respond,

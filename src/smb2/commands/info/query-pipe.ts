@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../../nt/access-mask.ts";
+import type { Awaitable } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { Request } from "../../request.ts";
 import { type PipeOpen, requireAccess } from "../../state/open.ts";
@@ -28,7 +29,7 @@ const QUOTA = 4096;
 const UNLIMITED_INSTANCES = 0xffffffff;
 
 /** SMB2_0_INFO_FILE of a named pipe (MS-SMB2 3.3.5.20.1). */
-export function queryPipe(request: Request, open: PipeOpen, message: QueryInfoRequest): void {
+export function queryPipe(request: Request, open: PipeOpen, message: QueryInfoRequest): Awaitable<void> {
   switch (message.fileInfoClass) {
     case FileInformationClass.FileStandardInformation:
       return respond(request, (writer) =>

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { accessCheck } from "../../../nt/access-check.ts";
+import { Access } from "../../../nt/access-mask.ts";
+import { FileAttribute } from "../../../nt/attributes.ts";
+import { NtStatus, SmbError } from "../../../nt/status.ts";
+import type { VolumeFile } from "../../../vfs/volume.ts";
+import type { Request } from "../../request.ts";
+import type { FileTable } from "../../state/shared-file.ts";
+
+export interface Replacement {
+  readonly replaceIfExists: boolean;
+  readonly ignoresReadOnly: boolean;
+  /** The caller may delete whatever is in the directory. */
+  readonly mayDeleteChild: boolean;
+}
+
+/**
+ * Whether another file that has the wanted name may give way to it (MS-FSA 2.1.5.15.7, 2.1.5.15.12).
+ * @throws SmbError OBJECT_NAME_COLLISION, ACCESS_DENIED, DELETE_PENDING
+ */
+export async function checkReplacement(
+  request: Request,
+  files: FileTable,
+  target: VolumeFile,
+  replacement: Replacement,
+): Promise<void> {
+  if (!replacement.replaceIfExists) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+  if (target.directory) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const { attributes } = await target.stat();
+  if ((attributes & FileAttribute.READONLY) !== 0 && !replacement.ignoresReadOnly) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  const { identity } = request.session;
+  if (identity === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (!replacement.mayDeleteChild && !accessCheck(await target.security(), identity, Access.DELETE).ok) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  const known = files.find(target.fileId);
+  if (known?.links.some((link) => link.deletePending)) throw new SmbError(NtStatus.DELETE_PENDING);
+  if (known !== undefined && known.opens.size > 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+}

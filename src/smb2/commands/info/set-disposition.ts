@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Access } from "../../../nt/access-mask.ts";
+import { FileAttribute } from "../../../nt/attributes.ts";
+import { type Awaitable, chain } from "../../../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../../../nt/status.ts";
+import type { FileOpen } from "../../state/open.ts";
+import { FileDispositionFlag } from "../../wire/fscc/rename-info.ts";
+
+const KNOWN_FLAGS =
+  FileDispositionFlag.DELETE |
+  FileDispositionFlag.POSIX_SEMANTICS |
+  FileDispositionFlag.FORCE_IMAGE_SECTION_CHECK |
+  FileDispositionFlag.ON_CLOSE |
+  FileDispositionFlag.IGNORE_READONLY_ATTRIBUTE;
+
+/** FileDispositionInformation (MS-FSA 2.1.5.15.3). */
+export function setDisposition(open: FileOpen, deletePending: boolean): Awaitable<void> {
+  if (!deletePending) return mark(open, false);
+  return chain(checkDeletable(open, false), () => mark(open, true));
+}
+
+/**
+ * FileDispositionInformationEx (MS-FSA 2.1.5.15.4). A name that goes before its last handle does (POSIX semantics) is
+ * not offered by the file systems of the volumes, so that such a request deletes when the last handle closes.
+ */
+export function setDispositionEx(open: FileOpen, flags: number): Awaitable<void> {
+  if ((flags & ~KNOWN_FLAGS) !== 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
+  const deletes = (flags & FileDispositionFlag.DELETE) !== 0;
+  if ((flags & FileDispositionFlag.ON_CLOSE) !== 0) {
+    if (!open.deleteOnClose) throw new SmbError(NtStatus.NOT_SUPPORTED);
+    if (!deletes) {
+      open.deleteOnClose = false;
+      return;
+    }
+  }
+  if (!deletes) return mark(open, false);
+  const ignoresReadOnly =
+    (flags & FileDispositionFlag.IGNORE_READONLY_ATTRIBUTE) !== 0 &&
+    (open.grantedAccess & Access.WRITE_ATTRIBUTES) !== 0;
+  return chain(checkDeletable(open, ignoresReadOnly), () => mark(open, true));
+}
+
+function checkDeletable(open: FileOpen, ignoresReadOnly: boolean): Awaitable<void> {
+  const { file, link, stream } = open;
+  if (link.path.length === 0 && stream.name === "") throw new SmbError(NtStatus.ACCESS_DENIED);
+  return chain(file.node.stat(), (stat) => {
+    if (!ignoresReadOnly && (stat.attributes & FileAttribute.READONLY) !== 0) {
+      throw new SmbError(NtStatus.CANNOT_DELETE);
+    }
+    if (stream.name !== "" || !file.node.directory) return;
+    return chain(file.node.isEmpty(), (empty) => {
+      if (!empty) throw new SmbError(NtStatus.DIRECTORY_NOT_EMPTY);
+    });
+  });
+}
+
+function mark(open: FileOpen, deletePending: boolean): void {
+  if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+  if (open.stream.name === "") open.link.deletePending = deletePending;
+  else open.stream.deletePending = deletePending;
+}

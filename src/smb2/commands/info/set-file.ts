@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { Access } from "../../../nt/access-mask.ts";
+import { type Awaitable, chain } from "../../../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../../../nt/status.ts";
+import type { VolumeStream } from "../../../vfs/volume.ts";
+import type { Request } from "../../request.ts";
+import { keepFrozenTimes } from "../../state/frozen-times.ts";
+import { type FileOpen, requireAccess } from "../../state/open.ts";
+import { Reader } from "../../wire/cursor.ts";
+import { decodeFileBasicInformation } from "../../wire/fscc/basic-info.ts";
+import { FileInformationClass } from "../../wire/fscc/classes.ts";
+import { decodeFullEaList } from "../../wire/fscc/ea-info.ts";
+import { decodeFileModeInformation, FileMode } from "../../wire/fscc/open-info.ts";
+import {
+  decodeFileDispositionInformation,
+  decodeFileDispositionInformationEx,
+  decodeFileLinkInformation,
+  decodeFileRenameInformation,
+  decodeFileRenameInformationEx,
+} from "../../wire/fscc/rename-info.ts";
+import {
+  decodeFileAllocationInformation,
+  decodeFileEndOfFileInformation,
+  decodeFilePositionInformation,
+  decodeFileValidDataLengthInformation,
+} from "../../wire/fscc/size-info.ts";
+import type { SetInfoRequest } from "../../wire/set-info.ts";
+import { setBasic } from "./set-basic.ts";
+import { setDisposition, setDispositionEx } from "./set-disposition.ts";
+import { setLink } from "./set-link.ts";
+import { setRename, setRenameEx } from "./set-rename.ts";
+
+const Class = FileInformationClass;
+
+/** SMB2_0_INFO_FILE of a file or directory (MS-SMB2 3.3.5.21.1, MS-FSA 2.1.5.15). */
+export function setFile(request: Request, open: FileOpen, message: SetInfoRequest): Awaitable<void> {
+  const reader = new Reader(message.input);
+  switch (message.fileInfoClass) {
+    case Class.FileBasicInformation:
+      requireAccess(open, Access.WRITE_ATTRIBUTES);
+      return setBasic(open, decodeFileBasicInformation(reader));
+    case Class.FileRenameInformation:
+      requireAccess(open, Access.DELETE);
+      return setRename(request, open, decodeFileRenameInformation(reader));
+    case Class.FileRenameInformationEx:
+      requireAccess(open, Access.DELETE);
+      return setRenameEx(request, open, decodeFileRenameInformationEx(reader));
+    case Class.FileLinkInformation:
+      return setLink(request, open, decodeFileLinkInformation(reader));
+    case Class.FileDispositionInformation:
+      requireAccess(open, Access.DELETE);
+      return setDisposition(open, decodeFileDispositionInformation(reader));
+    case Class.FileDispositionInformationEx:
+      requireAccess(open, Access.DELETE);
+      return setDispositionEx(open, decodeFileDispositionInformationEx(reader));
+    case Class.FilePositionInformation:
+      return setPosition(open, decodeFilePositionInformation(reader));
+    case Class.FileFullEaInformation:
+      requireAccess(open, Access.WRITE_EA);
+      return setExtendedAttributes(open, message.input);
+    case Class.FileModeInformation:
+      return setMode(open, decodeFileModeInformation(reader));
+    case Class.FileAllocationInformation:
+      return setAllocation(open, decodeFileAllocationInformation(reader));
+    case Class.FileEndOfFileInformation:
+      return setEndOfFile(open, decodeFileEndOfFileInformation(reader));
+    case Class.FileValidDataLengthInformation:
+      return setValidDataLength(request, open, decodeFileValidDataLengthInformation(reader));
+    case Class.FileShortNameInformation:
+      requireAccess(open, Access.DELETE);
+      // Short names are made from long ones, and are not stored.
+      throw new SmbError(NtStatus.NOT_SUPPORTED);
+    default:
+      // The classes of named pipes.
+      throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+}
+
+/** The data stream of the handle, which may be written. @throws SmbError INVALID_PARAMETER for a directory */
+function writableStream(open: FileOpen): VolumeStream {
+  const { data } = open.stream;
+  if (data === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  requireAccess(open, Access.WRITE_DATA);
+  return data;
+}
+
+/** A size from the client in bytes. @throws SmbError INVALID_PARAMETER negative, or larger than files can be */
+function checkedSize(open: FileOpen, size: bigint): number {
+  if (size < 0n || size > BigInt(open.file.volume.info.maximumFileSize)) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  return Number(size);
+}
+
+/** MS-FSA 2.1.5.15.5. */
+function setEndOfFile(open: FileOpen, endOfFile: bigint): Awaitable<void> {
+  const data = writableStream(open);
+  const size = checkedSize(open, endOfFile);
+  return keepFrozenTimes(open, () => data.setEndOfFile(size));
+}
+
+/** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file. */
+function setAllocation(open: FileOpen, allocationSize: bigint): Awaitable<void> {
+  const data = writableStream(open);
+  const size = checkedSize(open, allocationSize);
+  return keepFrozenTimes(open, () =>
+    chain(data.size(), ({ endOfFile }) => {
+      if (size >= endOfFile) return data.setAllocation(size);
+      return chain(data.setEndOfFile(size), () => data.setAllocation(size));
+    }),
+  );
+}
+
+/** MS-FSA 2.1.5.15.17: what lies behind the valid data reads as zeros anyway, so that there is nothing to expose. */
+function setValidDataLength(request: Request, open: FileOpen, validDataLength: bigint): Awaitable<void> {
+  const data = writableStream(open);
+  const identity = request.session.identity;
+  if (identity?.privileges.includes("SeManageVolumePrivilege") !== true) {
+    throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
+  }
+  return chain(data.size(), ({ endOfFile }) => {
+    if (validDataLength < 0n || validDataLength > BigInt(endOfFile)) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  });
+}
+
+/** MS-FSA 2.1.5.15.10. */
+function setPosition(open: FileOpen, position: bigint): void {
+  if (position < 0n) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  open.position = position;
+}
+
+const SETTABLE_MODE =
+  FileMode.WRITE_THROUGH | FileMode.SEQUENTIAL_ONLY | FileMode.SYNCHRONOUS_IO_ALERT | FileMode.SYNCHRONOUS_IO_NONALERT;
+
+/** MS-FSA 2.1.5.15.8: synchronous and asynchronous handles stay what they are, and over SMB2 all are asynchronous. */
+function setMode(open: FileOpen, mode: number): void {
+  if ((mode & ~SETTABLE_MODE) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if ((mode & (FileMode.SYNCHRONOUS_IO_ALERT | FileMode.SYNCHRONOUS_IO_NONALERT)) !== 0) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  open.mode = ((open.mode & ~SETTABLE_MODE) | mode) >>> 0;
+}
+
+/** MS-FSA 2.1.5.15.6. */
+function setExtendedAttributes(open: FileOpen, input: Buffer): Awaitable<void> {
+  const attributes = decodeFullEaList(input).map((ea) => ({ ...ea, value: Buffer.from(ea.value) }));
+  return keepFrozenTimes(open, () => open.file.node.setExtendedAttributes(attributes));
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { parseSharePath } from "../../../nt/names.ts";
+import { NtStatus, SmbError } from "../../../nt/status.ts";
+import type { Request } from "../../request.ts";
+import type { FileOpen } from "../../state/open.ts";
+import { samePath } from "../../state/shared-file.ts";
+import type { FileRenameInformation } from "../../wire/fscc/rename-info.ts";
+import { checkDestination } from "../parent-directory.ts";
+import { checkReplacement } from "./replace-target.ts";
+
+/** FileLinkInformation: a further name for the file (MS-FSA 2.1.5.15.7). */
+export async function setLink(request: Request, open: FileOpen, info: FileRenameInformation): Promise<void> {
+  if (info.rootDirectory !== 0n || info.fileName === "" || info.fileName.startsWith("\\")) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  const { file } = open;
+  const { files } = open.tree;
+  if (files === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  if (file.node.directory) throw new SmbError(NtStatus.FILE_IS_A_DIRECTORY);
+  if (open.link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const path = parseSharePath(info.fileName);
+  if (path.stream !== "" || path.type !== "" || path.trailingSeparator || path.components.length === 0) {
+    throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  }
+  const target = path.components;
+  const { mayDeleteChild } = await checkDestination(request, file.volume, files, target, false);
+  const existing = await file.volume.open(target);
+  try {
+    if (existing !== undefined) {
+      const isSame = existing.file.fileId === file.node.fileId;
+      // The link is there already, in this very spelling or in another.
+      if (isSame && (samePath(existing.path, open.link.path) || info.replaceIfExists)) return;
+      await checkReplacement(request, files, existing.file, {
+        replaceIfExists: info.replaceIfExists,
+        ignoresReadOnly: false,
+        mayDeleteChild,
+      });
+    }
+    if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+    await file.volume.link(file.node, target, info.replaceIfExists);
+  } finally {
+    await existing?.file.close();
+  }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { foldName, parseSharePath, parseStreamPath, sameName } from "../../../nt/names.ts";
+import { NtStatus, SmbError } from "../../../nt/status.ts";
+import type { NtPath } from "../../../vfs/volume.ts";
+import type { Request } from "../../request.ts";
+import type { FileOpen } from "../../state/open.ts";
+import { type FileTable, isBelow, type Link } from "../../state/shared-file.ts";
+import {
+  FileRenameFlag,
+  type FileRenameInformation,
+  type FileRenameInformationEx,
+} from "../../wire/fscc/rename-info.ts";
+import { checkDestination } from "../parent-directory.ts";
+import { checkReplacement } from "./replace-target.ts";
+
+interface Rename {
+  readonly rootDirectory: bigint;
+  readonly fileName: string;
+  readonly replaceIfExists: boolean;
+  readonly ignoresReadOnly: boolean;
+}
+
+const KNOWN_FLAGS =
+  FileRenameFlag.REPLACE_IF_EXISTS |
+  FileRenameFlag.POSIX_SEMANTICS |
+  FileRenameFlag.SUPPRESS_PIN_STATE_INHERITANCE |
+  FileRenameFlag.SUPPRESS_STORAGE_RESERVE_INHERITANCE |
+  FileRenameFlag.NO_INCREASE_AVAILABLE_SPACE |
+  FileRenameFlag.NO_DECREASE_AVAILABLE_SPACE |
+  FileRenameFlag.IGNORE_READONLY_ATTRIBUTE |
+  FileRenameFlag.FORCE_RESIZE_TARGET_SR |
+  FileRenameFlag.FORCE_RESIZE_SOURCE_SR;
+
+/** FileRenameInformation (MS-FSA 2.1.5.15.12). */
+export function setRename(request: Request, open: FileOpen, info: FileRenameInformation): Promise<void> {
+  return rename(request, open, { ...info, ignoresReadOnly: false });
+}
+
+/** FileRenameInformationEx (MS-FSCC 2.4.43). What has open handles is not replaced, with POSIX semantics either. */
+export function setRenameEx(request: Request, open: FileOpen, info: FileRenameInformationEx): Promise<void> {
+  if ((info.flags & ~KNOWN_FLAGS) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  return rename(request, open, {
+    rootDirectory: info.rootDirectory,
+    fileName: info.fileName,
+    replaceIfExists: (info.flags & FileRenameFlag.REPLACE_IF_EXISTS) !== 0,
+    ignoresReadOnly: (info.flags & FileRenameFlag.IGNORE_READONLY_ATTRIBUTE) !== 0,
+  });
+}
+
+async function rename(request: Request, open: FileOpen, wanted: Rename): Promise<void> {
+  const { fileName } = wanted;
+  if (wanted.rootDirectory !== 0n || fileName === "" || fileName.startsWith("\\")) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  if (fileName.startsWith(":")) return renameStream(open, wanted);
+  // A stream cannot leave its file.
+  if (open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
+  return renameLink(request, open, wanted);
+}
+
+async function renameLink(request: Request, open: FileOpen, wanted: Rename): Promise<void> {
+  const { file, link } = open;
+  const { files } = open.tree;
+  const { volume, node } = file;
+  if (files === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  if (link.path.length === 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const path = parseSharePath(wanted.fileName);
+  if (path.stream !== "" || path.type !== "" || path.components.length === 0) {
+    throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  }
+  if (path.trailingSeparator && !node.directory) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  const target = path.components;
+  const { mayDeleteChild } = await checkDestination(request, volume, files, target, node.directory);
+  checkMovable(files, open, target);
+  const existing = await volume.open(target);
+  try {
+    if (existing !== undefined && existing.file.fileId !== node.fileId) {
+      const { replaceIfExists, ignoresReadOnly } = wanted;
+      await checkReplacement(request, files, existing.file, { replaceIfExists, ignoresReadOnly, mayDeleteChild });
+    }
+    // From here to the rename itself nothing else runs.
+    if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+    checkMovable(files, open, target);
+    const from = link.path;
+    if (isExactly(from, target)) return;
+    const replace = wanted.replaceIfExists || existing?.file.fileId === node.fileId;
+    await volume.rename(node, from, target, replace);
+    // Case of the directories on the way is theirs, not the client's.
+    const parent = existing?.path.slice(0, -1) ?? (await storedParent(volume, target));
+    moveLinks(files, link, from, [...parent, ...target.slice(-1)], node.directory);
+  } finally {
+    await existing?.file.close();
+  }
+}
+
+async function storedParent(volume: FileOpen["file"]["volume"], target: NtPath): Promise<NtPath> {
+  const parent = await volume.open(target.slice(0, -1));
+  await parent?.file.close();
+  return parent?.path ?? target.slice(0, -1);
+}
+
+/** @throws SmbError ACCESS_DENIED the name is to be deleted, or the directory is in use or would hold itself */
+function checkMovable(files: FileTable, { file, link }: FileOpen, target: NtPath): void {
+  if (link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (!file.node.directory) return;
+  if (isBelow(target, link.path) || files.hasOpensBelow(link.path)) throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
+function isExactly(a: NtPath, b: NtPath): boolean {
+  return a.length === b.length && a.every((name, index) => name === b[index]);
+}
+
+/** The link, and those below a directory (left by handles that are just closing), follow. */
+function moveLinks(files: FileTable, moved: Link, from: NtPath, to: NtPath, directory: boolean): void {
+  moved.path = to;
+  if (!directory) return;
+  for (const file of files.files()) {
+    for (const link of file.links) {
+      if (link !== moved && isBelow(link.path, from)) link.path = [...to, ...link.path.slice(from.length)];
+    }
+  }
+}
+
+/** MS-FSA 2.1.5.15.12.1. */
+async function renameStream(open: FileOpen, wanted: Rename): Promise<void> {
+  const { file, stream } = open;
+  const { stream: name, type } = streamNameOf(wanted.fileName);
+  if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (type === "$INDEX_ALLOCATION") throw new SmbError(NtStatus.OBJECT_TYPE_MISMATCH);
+  if (name === "" && file.node.directory) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (stream.deletePending || open.link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (sameName(name, stream.name)) return;
+  // The default stream of a file stays where it is: the storage cannot turn it into another.
+  if (name === "" || stream.name === "") throw new SmbError(NtStatus.NOT_SUPPORTED);
+  const target = file.streams.get(foldName(name));
+  if (target !== undefined) {
+    throw new SmbError(wanted.replaceIfExists ? NtStatus.INVALID_PARAMETER : NtStatus.OBJECT_NAME_COLLISION);
+  }
+  const from = stream.name;
+  await file.node.renameStream(from, name, wanted.replaceIfExists);
+  file.streams.delete(foldName(from));
+  stream.name = name;
+  file.streams.set(foldName(name), stream);
+}
+
+function streamNameOf(fileName: string): { stream: string; type: string } {
+  try {
+    return parseStreamPath(fileName);
+  } catch {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+}
