@@ -125,6 +125,11 @@ function checkParameters(message: CreateRequest): void {
 }
 
 async function respond(request: Request, message: CreateRequest, { open, action }: OpenResult): Promise<void> {
+  const { stream } = open;
+  const oplockLevel =
+    stream.data === undefined
+      ? OplockLevel.NONE
+      : stream.oplock.request(open, message.requestedOplockLevel, stream.opens.size - 1, !stream.locks.isEmpty);
   const facts = await factsOf(open);
   const contexts: CreateContext[] = [];
   const maximal = findCreateContext(message.contexts, CreateContextName.QUERY_MAXIMAL_ACCESS);
@@ -147,7 +152,7 @@ async function respond(request: Request, message: CreateRequest, { open, action 
   const fileId = { persistent: open.persistentId, volatile: open.volatileId };
   request.publishFileId(fileId);
   encodeCreateResponse(request.writer, {
-    oplockLevel: OplockLevel.NONE,
+    oplockLevel,
     flags: 0,
     createAction: action,
     creationTime: facts.creationTime,

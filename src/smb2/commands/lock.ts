@@ -3,6 +3,7 @@
 import { Access } from "../../nt/access-mask.ts";
 import type { Awaitable } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
 import { LockFlag } from "../wire/constants.ts";
@@ -52,6 +53,7 @@ function unlockAll(open: FileOpen, locks: readonly LockElement[]): void {
 /** MS-SMB2 3.3.5.14.2: all or none; only a request for a single lock may wait. */
 function lockAll(request: Request, open: FileOpen, elements: readonly LockElement[]): Awaitable<void> {
   const { locks } = open.stream;
+  breakForChange(request.server, open.stream);
   const taken: LockElement[] = [];
   const giveBack = () => {
     for (const element of taken) locks.unlock(open, element.offset, element.length);

@@ -9,9 +9,11 @@ import { foldName, type SharePath } from "../../nt/names.ts";
 import { parseSecurityDescriptor } from "../../nt/security-descriptor.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ExtendedAttribute, NtPath, OpenedFile, Volume, VolumeStream } from "../../vfs/volume.ts";
+import { waitForBreak } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import { closeOpen } from "../state/close-open.ts";
 import type { FileOpen } from "../state/open.ts";
+import { disturbsOplocks } from "../state/oplock.ts";
 import { type FileTable, type Link, type SharedFile, SharedStream } from "../state/shared-file.ts";
 import { CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
 import { parentDescriptor } from "./parent-directory.ts";
@@ -286,10 +288,23 @@ async function openData(
     const access = await checkAccess(request, file, link, parameters, desired);
     if (writes && data !== undefined && path.stream === "") await checkOverwrite(file, parameters.attributes);
     if (data === undefined) data = await openStream(file, path.stream, true);
-    // No await from here to the registration: what was checked is still true when the handle appears.
-    const stream = file.streams.get(foldName(path.stream));
-    if (link.deletePending || stream?.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
-    file.checkSharing(stream, path.stream !== "", access.granted, parameters.shareAccess);
+    const overwrites = action === CreateAction.OVERWRITTEN || action === CreateAction.SUPERSEDED;
+    const disturbs = disturbsOplocks(mapGenericRights(desired), overwrites);
+    // No await from the last round to the registration: what was checked is still true when the handle appears.
+    for (;;) {
+      const stream = file.streams.get(foldName(path.stream));
+      const batch = disturbs && stream?.oplock.isBatch ? waitForBreak(request, stream, overwrites) : undefined;
+      if (batch !== undefined) {
+        await batch;
+        continue;
+      }
+      if (link.deletePending || stream?.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
+      file.checkSharing(stream, path.stream !== "", access.granted, parameters.shareAccess);
+      if (stream === undefined || !disturbs || stream.oplock.isEmpty) break;
+      const broken = waitForBreak(request, stream, overwrites);
+      if (broken === undefined) break;
+      await broken;
+    }
     // Rights that only the overwriting itself needs are not the handle's to keep.
     open = register(request, parameters, {
       file,

@@ -35,6 +35,7 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   if (open.resumeKey !== undefined) server.resumeKeys.delete(open.resumeKey.toString("hex"));
   file.opens.delete(open);
   stream.opens.delete(open);
+  stream.oplock.closed(open);
   link.opens.delete(open);
   if (open.deleteOnClose) {
     if (stream.name === "") link.deletePending = true;

@@ -7,6 +7,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile, VolumeStream } from "../../vfs/volume.ts";
 import { ByteRangeLockList } from "./byte-range-locks.ts";
 import type { FileOpen } from "./open.ts";
+import { Oplock } from "./oplock.ts";
 
 /** ShareAccess bits (MS-SMB2 2.2.13). */
 export const ShareAccess = { READ: 1, WRITE: 2, DELETE: 4 } as const;
@@ -38,6 +39,7 @@ export class SharedStream {
   /** Stream.IsDeleted, of a named stream. */
   deletePending = false;
   readonly locks = new ByteRangeLockList();
+  readonly oplock = new Oplock();
   readonly opens = new Set<FileOpen>();
 
   constructor(file: SharedFile, name: string, data: VolumeStream | undefined) {

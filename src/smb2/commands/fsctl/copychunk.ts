@@ -4,6 +4,7 @@ import { Access } from "../../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { copyRange } from "../../../offload/copier.ts";
 import { statusOf } from "../../chain.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen, Open } from "../../state/open.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
@@ -121,6 +122,7 @@ async function copyChunks(
   target: FileOpen,
   chunks: readonly SrvCopychunk[],
 ): Promise<Buffer> {
+  breakForChange(request.server, target.stream);
   let chunksWritten = 0;
   let total = 0;
   for (const chunk of chunks) {

@@ -4,6 +4,7 @@ import { FileAttribute } from "../../../nt/attributes.ts";
 import { toSafeLength } from "../../../nt/length.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
@@ -54,6 +55,7 @@ export async function setZeroData(request: Request, ioctl: IoctlRequest): Promis
   if (open.stream.locks.blocksIo(open, range.offset, range.length, true)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
+  breakForChange(request.server, open.stream);
   await data.zero(range);
   return NO_OUTPUT;
 }
@@ -108,6 +110,7 @@ export async function fileLevelTrim(request: Request, ioctl: IoctlRequest): Prom
   const unit = open.file.volume.info.allocationUnit;
   const { endOfFile } = await data.size();
   let processed = 0;
+  breakForChange(request.server, open.stream);
   for (const { offset, length } of ranges) {
     const start = toSafeLength(offset);
     const end = Math.min(toSafeLength(offset + length), endOfFile);
