@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserFileError } from "../../auth/user-file.ts";
-import { loadConfig } from "../config/load.ts";
+import { ConfigError, loadConfig } from "../config/load.ts";
 import { formatHostPort } from "../config/units.ts";
 import { createLog } from "../log.ts";
 import { StartupError, UsageError } from "../startup-error.ts";
@@ -123,6 +123,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       // Commander has said what is wrong; help and version end with 0.
       return error.exitCode === 0 ? 0 : EXIT_USAGE;
+    }
+    if (error instanceof ConfigError) {
+      process.stderr.write(`tessera: the configuration is not valid.\n${error.message}\n`);
+      return EXIT_FAILURE;
     }
     if (error instanceof StartupError || error instanceof UserFileError) {
       const hint = error instanceof StartupError && error.hint !== undefined ? `\n${error.hint}` : "";
