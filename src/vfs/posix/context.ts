@@ -28,6 +28,8 @@ export interface PosixContext {
   readonly resolver: Resolver;
   readonly metadata: MetadataStore;
   readonly security: SecurityStore;
+  /** Counts renames: a path learnt before the last one may be wrong. */
+  readonly moves: { count: number };
   readonly spill: SpillFolder;
   readonly openStreams: OpenStreams;
   readonly logger: PosixLogger;

@@ -12,6 +12,7 @@ import {
   fallocate,
   isUnsupported,
   readCached,
+  readNow,
   Seek,
   seek,
   truncate,
@@ -63,9 +64,10 @@ export class DataStream implements VolumeStream {
     const fd = this.#owner.descriptor.forReading();
     const { storage } = this.#owner;
     let done = 0;
-    if (storage.readNoWait && target.length <= WARM_READ) {
+    if ((storage.readNoWait || storage.inMemory) && target.length <= WARM_READ) {
       while (done < target.length) {
-        const count = readCached(fd, offset + done, done === 0 ? target : target.subarray(done));
+        const rest = done === 0 ? target : target.subarray(done);
+        const count = storage.inMemory ? readNow(fd, offset + done, rest) : readCached(fd, offset + done, rest);
         if (count === 0) return done;
         if (count < 0) {
           if (count === -Errno.EOPNOTSUPP) storage.readNoWait = false;
@@ -84,7 +86,7 @@ export class DataStream implements VolumeStream {
     this.#mark();
     const { storage } = this.#owner;
     let done = 0;
-    if (storage.inMemory || storage.mayWriteNow(data.length)) {
+    if (storage.mayWriteNow(data.length)) {
       if (storage.writeNoWait) {
         const count = writeNoWait(fd, offset, data);
         if (count > 0) done = count;

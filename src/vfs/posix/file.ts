@@ -36,11 +36,16 @@ export class PosixFile implements VolumeFile, DataOwner {
   readonly key: FileKey;
   readonly descriptor: Descriptor;
   readonly #context: PosixContext;
+  readonly #location: string;
+  readonly #locatedAt: number;
   #open = true;
   #streams: StreamStore | undefined;
 
-  constructor(context: PosixContext, descriptor: Descriptor, key: FileKey, directory: boolean) {
+  /** @param location path beneath the root by which it was just opened, "" for the root */
+  constructor(context: PosixContext, descriptor: Descriptor, key: FileKey, directory: boolean, location: string) {
     this.#context = context;
+    this.#location = location;
+    this.#locatedAt = context.moves.count;
     this.descriptor = descriptor;
     this.key = key;
     this.fileId = fileIdOf(key);
@@ -89,7 +94,9 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 
   security(): Buffer {
-    return this.#context.security.get(this.descriptor.handle, this.key, this.#statx());
+    const { security, moves } = this.#context;
+    const location = this.#locatedAt === moves.count ? this.#location : undefined;
+    return security.get(this.descriptor.handle, this.key, this.#statx(), location);
   }
 
   setSecurity(descriptor: Buffer): void {

@@ -116,15 +116,19 @@ function load(fd: number, child: string): Metadata | undefined {
   if (length === -Errno.ENOENT) return undefined;
   check(length, "listxattr");
   let hasSecurity = false;
+  let hasDosAttributes = true;
   const eas: { xattr: string; name: string }[] = [];
   if (length !== ONLY_DOSATTRIB.length || xattrValue.compare(ONLY_DOSATTRIB, 0, length, 0, length) !== 0) {
+    hasDosAttributes = false;
     for (const xattr of xattrValue.toString("utf8", 0, length - 1).split("\0")) {
+      if (xattr === DOSATTRIB_NAME) hasDosAttributes = true;
       if (xattr === NTACL_NAME || xattr === NTACL_USER_NAME) hasSecurity = true;
       const name = eaNameOf(xattr);
       if (name !== undefined) eas.push({ xattr, name });
     }
   }
-  const found = getXattr(fd, child, DOSATTRIB_NAME);
+  if (!hasDosAttributes && eas.length === 0) return hasSecurity ? { ...NOTHING, hasSecurity } : NOTHING;
+  const found = hasDosAttributes ? getXattr(fd, child, DOSATTRIB_NAME) : -Errno.ENODATA;
   const dos = found >= 0 ? parseDosAttributes(xattrValue.subarray(0, found)) : undefined;
   if (found === -Errno.ENOENT) return undefined;
   if (found < 0 && found !== -Errno.ENODATA) check(found, "getxattr user.DOSATTRIB");

@@ -123,6 +123,7 @@ function assemble(root: number, options: PosixVolumeOptions): MountedVolume {
           "a stored security descriptor is malformed",
         ),
     }),
+    moves: { count: 0 },
     spill: new SpillFolder(root),
     openStreams: new OpenStreams(),
     logger,

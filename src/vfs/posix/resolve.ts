@@ -224,7 +224,8 @@ export class Resolver {
   }
 }
 
-function join(directory: string, name: string): string {
+/** A path of stored names beneath the root. */
+export function join(directory: string, name: string): string {
   return directory === "." ? name : `${directory}/${name}`;
 }
 

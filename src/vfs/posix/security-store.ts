@@ -64,8 +64,9 @@ export class SecurityStore {
     this.#rootDefault = this.#intern(rootDescriptor());
   }
 
-  get(fd: number, key: FileKey, stat: Statx): Buffer {
-    return this.#readStored(fd, key, stat) ?? this.#makeUp(fd, stat);
+  /** @param location path of the file beneath the root; looked up when `undefined` */
+  get(fd: number, key: FileKey, stat: Statx, location?: string): Buffer {
+    return this.#readStored(fd, key, stat) ?? this.#makeUp(fd, stat, location);
   }
 
   /** Stores a descriptor as `security.NTACL`, or as `user.NTACL` where that is refused for lack of privilege. */
@@ -119,9 +120,9 @@ export class SecurityStore {
     return undefined;
   }
 
-  #makeUp(fd: number, stat: Statx): Buffer {
+  #makeUp(fd: number, stat: Statx, location: string | undefined): Buffer {
     if (this.#options.rule === "posix") return this.#intern(posixDescriptor(stat));
-    const path = this.#options.pathOf(fd);
+    const path = location ?? this.#options.pathOf(fd);
     if (path === undefined || path === "") return this.#rootDefault;
     const parent = this.#ofFolder(parentPath(path));
     return this.#inherit(parent, stat.type === FileType.DIRECTORY);
@@ -131,7 +132,7 @@ export class SecurityStore {
     const { now, root, ids } = this.#options;
     const known = this.#folders.get(path);
     if (known !== undefined && known.until > now()) return known.descriptor;
-    const fd = openBeneath(root, path === "" ? "." : path, OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW);
+    const fd = openBeneath(root, path === "" ? "." : path, OpenFlag.PATH | OpenFlag.DIRECTORY);
     // The folder was just moved or removed: the next question will find the new state.
     if (fd < 0) return this.#rootDefault;
     try {

@@ -21,7 +21,7 @@ import {
   rename as renameAt,
 } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
-import type { Parent } from "./resolve.ts";
+import { join, type Parent } from "./resolve.ts";
 import { SpillFolder } from "./spill.ts";
 
 /** A directory on a Linux file system as a volume. */
@@ -63,7 +63,16 @@ export class PosixVolume implements Volume {
     if (found === undefined) return undefined;
     const key = this.#context.ids.keyOf(found.stat);
     const directory = found.stat.type === FileType.DIRECTORY;
-    return { file: new PosixFile(this.#context, new Descriptor(found.fd), key, directory), path: found.path };
+    return {
+      file: new PosixFile(
+        this.#context,
+        new Descriptor(found.fd),
+        key,
+        directory,
+        found.stored === "." ? "" : found.stored,
+      ),
+      path: found.path,
+    };
   }
 
   create(path: NtPath, options: CreateOptions): OpenedFile {
@@ -76,7 +85,7 @@ export class PosixVolume implements Volume {
         const stat = statOpen(descriptor.handle);
         if (typeof stat === "number") throw errnoError(-stat, "statx");
         const key = this.#context.ids.keyOf(stat);
-        const file = new PosixFile(this.#context, descriptor, key, options.directory);
+        const file = new PosixFile(this.#context, descriptor, key, options.directory, join(parent.stored, stored));
         file.initialise(options, stat);
         this.#context.resolver.changed(parent, undefined, stored);
         return { file, path: [...parent.path, clientName(stored)] };
@@ -92,6 +101,7 @@ export class PosixVolume implements Volume {
   rename(file: VolumeFile, from: NtPath, to: NtPath, replace: boolean): void {
     this.#mustBeWritable();
     const own = this.#own(file);
+    this.#context.moves.count++;
     this.#inParent(from, (source) => {
       const stored = this.#nameOf(source, own);
       this.#inParent(to, (target) => {

@@ -57,6 +57,12 @@ export function readCached(fd: number, offset: number, target: Buffer): number {
   return outcome(preadv2(fd, vector.address, 1, offset, RWF_NOWAIT));
 }
 
+/** An ordinary read on the calling thread. */
+export function readNow(fd: number, offset: number, target: Buffer): number {
+  aim(target);
+  return outcome(preadv2(fd, vector.address, 1, offset, 0));
+}
+
 /** Writes what can be written without waiting; -EAGAIN or -EOPNOTSUPP otherwise. */
 export function writeNoWait(fd: number, offset: number, data: Buffer): number {
   aim(data);

@@ -63,7 +63,6 @@ const value = scratch(XATTR_SIZE_MAX);
 /** struct xattr_args: address of the value, its size, flags. */
 const args = scratch(16);
 args.buffer.writeBigUInt64LE(BigInt(value.address), 0);
-args.buffer.writeUInt32LE(XATTR_SIZE_MAX, 8);
 args.buffer.writeUInt32LE(0, 12);
 
 /** Whether the kernel has the calls for names in directories; asked with a descriptor that is none. */
@@ -102,21 +101,31 @@ function procPath(fd: number, child: string): number {
 }
 
 /**
+ * Bytes asked for at first: the kernel clears as much memory as it is offered, so a large buffer would cost more than the
+ * call itself.
+ */
+const FIRST_SIZE = 512;
+
+function offering(call: (size: number) => number): number {
+  const result = call(FIRST_SIZE);
+  return result === -Errno.ERANGE ? call(XATTR_SIZE_MAX) : result;
+}
+
+/**
  * Reads an attribute into memory that the next call overwrites.
  * @returns its length, with the value in {@link xattrValue}; or a negated error number
  */
 export function getXattr(fd: number, child: string, name: string): number {
   const what = nameAddress(name);
   if (what === 0) return -Errno.ENODATA;
-  if (child === "") return outcome(getxattr(procPath(fd, ""), what, value.address, XATTR_SIZE_MAX));
-  if (useNameCalls) {
-    const at = path.set(child);
-    if (at === 0) return -Errno.ENAMETOOLONG;
-    return outcome(getxattrat(GETXATTRAT, fd, at, AT_SYMLINK_NOFOLLOW, what, args.address, 16));
-  }
-  const at = procPath(fd, child);
+  const at = child !== "" && useNameCalls ? path.set(child) : procPath(fd, child);
   if (at === 0) return -Errno.ENAMETOOLONG;
-  return outcome(lgetxattr(at, what, value.address, XATTR_SIZE_MAX));
+  if (child === "") return offering((size) => outcome(getxattr(at, what, value.address, size)));
+  if (!useNameCalls) return offering((size) => outcome(lgetxattr(at, what, value.address, size)));
+  return offering((size) => {
+    args.buffer.writeUInt32LE(size, 8);
+    return outcome(getxattrat(GETXATTRAT, fd, at, AT_SYMLINK_NOFOLLOW, what, args.address, 16));
+  });
 }
 
 /** Where {@link getXattr} leaves the value and {@link listXattr} the names. */
@@ -147,15 +156,11 @@ export function removeXattr(fd: number, name: string): number {
 
 /** Length of the attribute names of a file, each ended by NUL, left in {@link xattrValue}; or a negated error number. */
 export function listXattr(fd: number, child: string): number {
-  if (child === "") return outcome(listxattr(procPath(fd, ""), value.address, XATTR_SIZE_MAX));
-  if (useNameCalls) {
-    const at = path.set(child);
-    if (at === 0) return -Errno.ENAMETOOLONG;
-    return outcome(listxattrat(LISTXATTRAT, fd, at, AT_SYMLINK_NOFOLLOW, value.address, XATTR_SIZE_MAX));
-  }
-  const at = procPath(fd, child);
+  const at = child !== "" && useNameCalls ? path.set(child) : procPath(fd, child);
   if (at === 0) return -Errno.ENAMETOOLONG;
-  return outcome(llistxattr(at, value.address, XATTR_SIZE_MAX));
+  if (child === "") return offering((size) => outcome(listxattr(at, value.address, size)));
+  if (!useNameCalls) return offering((size) => outcome(llistxattr(at, value.address, size)));
+  return offering((size) => outcome(listxattrat(LISTXATTRAT, fd, at, AT_SYMLINK_NOFOLLOW, value.address, size)));
 }
 
 /** The attribute names of an open file. */
