@@ -28,14 +28,13 @@ export function emptyEnum(filters: number, levels: readonly number[]): Operation
     }
     output.u32(level);
     output.u32(level);
-    output.pointer(
-      known
-        ? () => {
-            output.u32(0);
-            output.u32(0);
-          }
-        : undefined,
-    );
+    // The union has no arm for another level.
+    if (known) {
+      output.pointer(() => {
+        output.u32(0);
+        output.pointer(undefined);
+      });
+    }
     output.u32(0);
     output.pointer(resume === undefined ? undefined : () => output.u32(0));
     if (!known) output.u32(Win32Error.INVALID_LEVEL);

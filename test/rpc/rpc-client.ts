@@ -37,7 +37,7 @@ export const defaultShares: readonly ShareListing[] = [
     type: 0x0200_0000,
     path: "C:\\uebung",
     currentUsers: 0,
-    securityDescriptor: Buffer.from("0100048000000000000000000000000014000000", "hex"),
+    securityDescriptor: Buffer.from("01000480000000000000000000000000140000000200080000000000", "hex"),
   },
   { name: "IPC$", comment: "IPC Service", type: 0x8000_0003, path: "", currentUsers: 1 },
 ];

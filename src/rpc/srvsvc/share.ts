@@ -118,9 +118,10 @@ function shareEnum(accepted: readonly number[]): Operation {
     if (level === undefined) {
       output.u32(number);
       output.u32(number);
+      // The union has an arm, and so a pointer, for each level that exists; another level has neither.
+      if (levels.has(number)) output.pointer(undefined);
       output.u32(0);
-      output.u32(0);
-      output.u32(0);
+      output.pointer(undefined);
       output.u32(Win32Error.INVALID_LEVEL);
       return;
     }

@@ -176,10 +176,10 @@ describe("NetrShareEnum", () => {
     });
   });
 
-  it("refuses a level that does not exist", () => {
+  it("refuses a level that does not exist, with no arm of the union", () => {
     const reader = call(bound(), 15, enumRequest(7, 0xffffffff, undefined));
-    const bytes = reader.bytes(reader.remaining);
-    expect(bytes.readUInt32LE(bytes.length - 4)).toBe(124);
+    expect(Array.from({ length: 5 }, () => reader.u32())).toEqual([7, 7, 0, 0, 124]);
+    expect(reader.remaining).toBe(0);
   });
 
   it("pages through the list with the resume handle", () => {
@@ -259,8 +259,8 @@ describe("NetrShareEnumSticky", () => {
         remark: "",
         current: 0,
         path: "C:\\uebung",
-        size: 20,
-        descriptor: "0100048000000000000000000000000014000000",
+        size: 28,
+        descriptor: "01000480000000000000000000000000140000000200080000000000",
       },
       {
         ...common,
@@ -276,10 +276,10 @@ describe("NetrShareEnumSticky", () => {
     expect([reader.u32(), reader.u32(), reader.u32()]).toEqual([3, 0, 0]);
   });
 
-  it("has no level 501", () => {
+  it("has no level 501, but the union has", () => {
     const reader = call(bound(), 36, enumRequest(501, 0xffffffff, undefined));
-    const bytes = reader.bytes(reader.remaining);
-    expect(bytes.readUInt32LE(bytes.length - 4)).toBe(124);
+    expect(Array.from({ length: 6 }, () => reader.u32())).toEqual([501, 501, 0, 0, 0, 124]);
+    expect(reader.remaining).toBe(0);
   });
 });
 
@@ -369,6 +369,15 @@ describe("NetrRemoteTOD", () => {
 });
 
 describe("enumerations of activity", () => {
+  it("refuse a level that does not exist, with no arm of the union", () => {
+    const request = hex(SESSION_ENUM);
+    request.writeUInt32LE(3, request.length - 28);
+    request.writeUInt32LE(3, request.length - 24);
+    const reader = replay(bound(administrator), request.toString("hex"));
+    expect(Array.from({ length: 5 }, () => reader.u32())).toEqual([3, 3, 0, 0, 124]);
+    expect(reader.remaining).toBe(0);
+  });
+
   it.each([
     ["NetrSessionEnum", SESSION_ENUM, 1, 0],
     ["NetrFileEnum", FILE_ENUM, 3, 1],
