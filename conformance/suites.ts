@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All suites, cheapest first. */
 import { fuzzSuite } from "./fuzz/suite.ts";
+import { kernelClientSuite } from "./kernel-client/suite.ts";
 import type { Suite } from "./lib/report.ts";
 import { nmapSuite } from "./nmap/suite.ts";
 import { rcloneSuite } from "./rclone/suite.ts";
@@ -14,5 +15,6 @@ export const suites: readonly Suite[] = [
   rcloneSuite,
   tsharkSuite,
   fuzzSuite,
+  kernelClientSuite,
   smbtortureSuite,
 ];
