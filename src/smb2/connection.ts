@@ -239,8 +239,8 @@ export class Connection {
 
   /** How a response is signed (MS-SMB2 3.3.4.1.1). */
   signerFor(request: Request): Signer | undefined {
-    if (!request.hasSession || request.isEncrypted) return undefined;
-    if (request.responseSigner !== undefined) return request.responseSigner;
+    if (request.isEncrypted) return undefined;
+    if (request.responseSigner !== undefined || !request.hasSession) return request.responseSigner;
     const { session } = request;
     if (!request.isSigned && !session.signingRequired) return undefined;
     return session.channels.get(this)?.signer;

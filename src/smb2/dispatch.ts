@@ -85,6 +85,7 @@ function verifySession(request: Request, needed: boolean, allowedExpired: boolea
   if (request.isRelated && header.sessionId === 0n && needed) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const session = connection.sessions.get(header.sessionId);
   if (session === undefined) {
+    signForStranger(request);
     if (
       needed ||
       (request.isSigned && header.command !== Command.SESSION_SETUP && header.command !== Command.NEGOTIATE)
@@ -104,6 +105,17 @@ function verifySession(request: Request, needed: boolean, allowedExpired: boolea
   } else if (session.state !== "valid") {
     throw new SmbError(NtStatus.USER_SESSION_DELETED);
   }
+}
+
+/**
+ * A session that is not bound to this connection: its client is told so, in an answer that it can trust, where it has
+ * proved to know the key.
+ */
+function signForStranger(request: Request): void {
+  if (!request.isSigned || request.isEncrypted) return;
+  const elsewhere = request.server.sessions.get(request.header.sessionId);
+  const signer = elsewhere?.channels.values().next().value?.signer;
+  if (signer?.verify([request.reader.buffer])) request.responseSigner = signer;
 }
 
 function expireSession(request: Request, session: Session): void {

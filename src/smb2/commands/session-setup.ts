@@ -3,9 +3,10 @@
 import type { AuthStep } from "../../auth/auth.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Connection } from "../connection.ts";
 import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
 import { deriveSessionKeys, deriveSigningKey } from "../crypto/key-derivation.ts";
-import { createSigner } from "../crypto/signing.ts";
+import { createSigner, SigningAlgorithm } from "../crypto/signing.ts";
 import type { Request } from "../request.ts";
 import { type PendingAuthentication, Session } from "../state/session.ts";
 import { Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../wire/constants.ts";
@@ -114,8 +115,10 @@ function authenticate(
   const failed = (error: unknown): never => {
     pending.busy = false;
     session.authentications.delete(connection);
-    // A failed attempt changes nothing but the session that it was to create.
-    if (purpose === "new") void server.closeSession(session);
+    // A failed attempt ends the session that it was to create, and one whose key holder it came from for certain. Whoever
+    // else fails, be it in the session's name, changes nothing.
+    const proven = request.isEncrypted || request.isSigned;
+    if (purpose === "new" || (proven && isRefusal(error))) void server.closeSession(session);
     throw error;
   };
 
@@ -126,6 +129,11 @@ function authenticate(
   } catch (error) {
     return failed(error);
   }
+}
+
+/** The credentials were wrong, as opposed to a token that does not parse or a server that has no room. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof SmbError && error.status === NtStatus.LOGON_FAILURE;
 }
 
 type DoneStep = Extract<AuthStep, { kind: "done" }>;
@@ -140,6 +148,10 @@ function finishNew(
   const { connection, server } = request;
   const { options, log, metrics } = server.context;
   session.identity = step.identity;
+  session.ownerSid = step.identity.sid;
+  session.canSign = step.identity.kind === "user";
+  session.signingAlgorithm = connection.signingAlgorithm;
+  session.cipherId = connection.cipher;
   session.sessionKey = step.sessionKey;
   session.fullSessionKey = step.fullSessionKey;
   session.expires = step.expires;
@@ -188,9 +200,9 @@ function finishNew(
 /** Guest and anonymous sessions have no key: nothing is signed, nothing that is signed is believed. */
 const noSigner = { sign: () => {}, verify: () => false };
 
-/** MS-SMB2 3.3.5.5.2: who the user is may change, the keys stay. */
+/** MS-SMB2 3.3.5.5.2: the keys stay. A user stays who he is, or gives up his rights and becomes anonymous. */
 function finishReauthentication(session: Session, step: DoneStep): void {
-  if (step.identity.kind !== session.identity?.kind || step.identity.sid !== session.identity.sid) {
+  if (step.identity.kind !== "anonymous" && step.identity.sid !== session.ownerSid) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
   session.identity = step.identity;
@@ -201,11 +213,15 @@ function finishReauthentication(session: Session, step: DoneStep): void {
 /** Binds an existing session to this connection (MS-SMB2 3.3.5.5, SMB2_SESSION_FLAG_BINDING). */
 function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
   const { connection, server, header } = request;
-  if (connection.dialect < Dialect.SMB_3_0) throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   const session = server.sessions.get(header.sessionId);
   if (session === undefined || session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  // Whatever the outcome, the client can trust an answer that is signed with the session's own key.
+  if (request.isSigned) request.responseSigner = session.channels.values().next().value?.signer;
+  request.session = session;
+  checkAlgorithms(connection, session);
+  if (connection.dialect < Dialect.SMB_3_0) throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   if (connection.dialect !== session.dialect || !request.isSigned) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  if (!session.clientGuid.equals(connection.clientGuid)) throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  if (connection.cipher !== session.cipherId) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (session.state === "in-progress") throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   if (session.state === "expired") throw new SmbError(NtStatus.NETWORK_SESSION_EXPIRED);
   if (!session.canSign || session.sessionKey === undefined) throw new SmbError(NtStatus.NOT_SUPPORTED);
@@ -213,8 +229,15 @@ function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
     throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   }
   verifyBindingSignature(request, session);
-  request.session = session;
   return authenticate(request, session, message, "binding");
+}
+
+/** AES-GMAC is signed with by all channels of a session, or by none. */
+function checkAlgorithms(connection: Connection, session: Session): void {
+  const own = connection.signingAlgorithm === SigningAlgorithm.AES_GMAC;
+  const sessions = session.signingAlgorithm === SigningAlgorithm.AES_GMAC;
+  if (own && !sessions) throw new SmbError(NtStatus.NOT_SUPPORTED);
+  if (sessions && !own) throw new SmbError(NtStatus.REQUEST_OUT_OF_SEQUENCE);
 }
 
 /** Binding requests are signed with the key of a channel that exists already. */

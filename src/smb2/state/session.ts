@@ -2,9 +2,9 @@
 
 import type { AuthExchange, Identity } from "../../auth/auth.ts";
 import type { Connection } from "../connection.ts";
-import type { MessageCipher } from "../crypto/encryption.ts";
+import type { CipherId, MessageCipher } from "../crypto/encryption.ts";
 import type { PreauthHash } from "../crypto/preauth.ts";
-import type { Signer } from "../crypto/signing.ts";
+import type { Signer, SigningAlgorithm } from "../crypto/signing.ts";
 import type { Open } from "./open.ts";
 import type { TreeConnect } from "./tree-connect.ts";
 
@@ -32,6 +32,8 @@ export class Session {
   readonly creationTime: number;
   state: SessionState = "in-progress";
   identity: Identity | undefined;
+  /** SID of the user who logged on first: reauthentication may take his rights away, but not give him another's. */
+  ownerSid = "";
   /** Session.SessionKey, 16 bytes. */
   sessionKey: Buffer | undefined;
   fullSessionKey: Buffer | undefined;
@@ -56,10 +58,11 @@ export class Session {
     this.clientGuid = clientGuid;
   }
 
-  /** Signed-as-user needs a key that only the user and the server know. */
-  get canSign(): boolean {
-    return this.identity?.kind === "user";
-  }
+  /** The session began with a user's key: guests and anonymous callers have none that only they and the server know. */
+  canSign = false;
+  /** Of the connection on which the session began; what further channels must agree with. */
+  signingAlgorithm: SigningAlgorithm = 0;
+  cipherId: CipherId | undefined;
 
   /** A TreeId that is not in use. The table is bounded far below 32 bits, so that one is found at once. */
   allocateTreeId(): number {

@@ -141,8 +141,9 @@ function encodeAll(writer: Writer, open: FileOpen, facts: FileFacts, room: numbe
 function queryAlternateName(request: Request, open: FileOpen, room: number): void {
   const { path } = open.link;
   const name = path[path.length - 1];
-  const shortName = name === undefined ? "" : shortNameOf(name);
-  if (shortName === "") throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  if (name === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  // A name of the 8.3 form is its own short name.
+  const shortName = shortNameOf(name) || name;
   respond(request, (writer) => encodeFileNameInformation(writer, shortName, room));
 }
 
