@@ -160,6 +160,16 @@ describe("ACL", () => {
     expect(() => parseAcl(bytes)).toThrow(status(NtStatus.INVALID_ACL));
   });
 
+  it("refuses an ACE whose size is no multiple of four", () => {
+    const list = serialiseAcl(acl(allow(ALICE, 1)));
+    const bytes = Buffer.concat([list, Buffer.alloc(4)]);
+    bytes.writeUInt16LE(bytes.length, 2);
+    bytes.writeUInt16LE(list.length - 8 + 4, 10);
+    expect(parseAcl(bytes).aces).toHaveLength(1);
+    bytes.writeUInt16LE(list.length - 8 + 2, 10);
+    expect(() => parseAcl(bytes)).toThrow(status(NtStatus.INVALID_ACL));
+  });
+
   it("reads no further than its size, and allows slack within it", () => {
     const list = serialiseAcl(acl(allow(ALICE, 1)));
     const bytes = Buffer.concat([list, Buffer.alloc(8, 0xff)]);

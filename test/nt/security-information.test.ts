@@ -147,6 +147,11 @@ describe("mergeSecurityInformation", () => {
     ]);
   });
 
+  it("maps generic rights of a file in place", () => {
+    const next = descriptor({ dacl: acl(allow(BOB, Access.GENERIC_ALL, 3)) });
+    expect(entries(mergeSecurityInformation(current, next, DACL, false))).toEqual([allow(BOB, Access.FILE_ALL, 3)]);
+  });
+
   it("sets audit entries without the label, and the label without audit entries", () => {
     const next = descriptor({ sacl: acl(audit(ALICE, 1), label(4096)) });
     const sacl = (flags: number) =>

@@ -188,6 +188,7 @@ export function dataCases(harness: Harness): void {
         { offset: 0, length: MEBIBYTE },
         { offset: 3 * MEBIBYTE, length: MEBIBYTE },
       ]);
+      expect((await stream.size()).allocationSize).toBeLessThan(3 * MEBIBYTE);
       expect((await contentOf(stream)).equals(data)).toBe(true);
       await closeAll(stream, file);
     });
@@ -240,6 +241,22 @@ export function dataCases(harness: Harness): void {
       if (copied !== undefined) {
         expect(await copied).toBe(400_000);
         pattern(800_000).copy(data, to, from, from + 400_000);
+      }
+      expect((await contentOf(stream)).equals(data)).toBe(true);
+      await closeAll(stream, file);
+    });
+
+    it.each([
+      [0, 5000],
+      [5000, 0],
+    ])("copies much within a file from %i to %i as it was before", async (from, to) => {
+      const { file, stream } = await open(harness);
+      const data = pattern(4 * MEBIBYTE);
+      await stream.write(0, data);
+      const copied = stream.copyFrom(stream, from, to, 3 * MEBIBYTE);
+      if (copied !== undefined) {
+        expect(await copied).toBe(3 * MEBIBYTE);
+        Buffer.from(data).copy(data, to, from, from + 3 * MEBIBYTE);
       }
       expect((await contentOf(stream)).equals(data)).toBe(true);
       await closeAll(stream, file);

@@ -28,6 +28,10 @@ export function directoryCases(harness: Harness): void {
       const file = await openFile(harness, ["File.txt"]);
       expect(entries[1]?.stat).toEqual(await file.stat());
       expect(entries[1]?.stat.endOfFile).toBe(5);
+      await putFile(harness, ["Added"], "");
+      expect(await list(root)).toHaveLength(3);
+      await harness.volume.unlink(file, ["File.txt"]);
+      expect((await list(root)).map((entry) => entry.name).sort()).toEqual(["Added", "Directory"]);
       await closeAll(made, root, file);
     });
 

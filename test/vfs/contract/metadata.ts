@@ -232,6 +232,16 @@ export function metadataCases(harness: Harness): void {
       }
     });
 
+    it("do not change with the buffer that they were given in", async (context) => {
+      if (!has(harness, FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES)) return context.skip();
+      const file = await makeFile(harness, ["file"]);
+      const value = Buffer.from("value");
+      await file.setExtendedAttributes([{ name: "ONE", flags: 0, value }]);
+      value.fill(0);
+      expect(await attributesOf(file)).toEqual([{ name: "ONE", flags: 0, value: "value" }]);
+      await file.close();
+    });
+
     it("are set all or none", async (context) => {
       if (!has(harness, FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES)) return context.skip();
       const file = await makeFile(harness, ["file"]);
