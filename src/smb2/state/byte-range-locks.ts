@@ -41,10 +41,11 @@ export class ByteRangeLockList {
     return count;
   }
 
+  /** An owner may put a shared lock over its own exclusive one, but no second exclusive one (MS-FSA 2.1.4.10). */
   #conflictsWithLock(wanted: ByteRangeLock): boolean {
     for (const lock of this.#locks) {
       if (!overlaps(lock, wanted)) continue;
-      if (lock.exclusive || wanted.exclusive) return true;
+      if (wanted.exclusive || (lock.exclusive && lock.owner !== wanted.owner)) return true;
     }
     return false;
   }
