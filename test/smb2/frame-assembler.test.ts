@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { FrameAssembler } from "../../src/smb2/frame-assembler.ts";
+import { MalformedPacketError } from "../../src/smb2/wire/cursor.ts";
+import { frameHeader } from "../../src/smb2/wire/frame.ts";
+
+const MAXIMUM = 4096;
+const KEEP_ALIVE = Buffer.from([0x85, 0, 0, 0]);
+
+function framed(message: Buffer): Buffer {
+  return Buffer.concat([frameHeader(message.length), message]);
+}
+
+function assemble(chunks: readonly Buffer[], maximum = MAXIMUM): Buffer[] {
+  const assembler = new FrameAssembler(maximum);
+  const frames: Buffer[] = [];
+  for (const chunk of chunks) assembler.push(chunk, (frame) => frames.push(Buffer.from(frame)));
+  return frames;
+}
+
+/** Cuts a stream at the given places. */
+function cut(stream: Buffer, places: readonly number[]): Buffer[] {
+  const ends = [...new Set(places.map((place) => place % (stream.length + 1)))].sort((a, b) => a - b);
+  const chunks: Buffer[] = [];
+  let at = 0;
+  for (const end of [...ends, stream.length]) {
+    chunks.push(stream.subarray(at, end));
+    at = end;
+  }
+  return chunks;
+}
+
+describe("FrameAssembler", () => {
+  it("gives the same frames however the stream is cut, and skips keep-alives", () => {
+    const message = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+    const part = fc.oneof({ weight: 4, arbitrary: message }, { weight: 1, arbitrary: fc.constant(undefined) });
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), fc.array(fc.nat(4000), { maxLength: 30 }), (parts, places) => {
+        const stream = Buffer.concat(parts.map((one) => (one === undefined ? KEEP_ALIVE : framed(one))));
+        const expected = parts.filter((one) => one !== undefined);
+        expect(assemble(cut(stream, places))).toEqual(expected);
+      }),
+    );
+  });
+
+  it("takes a stream byte by byte", () => {
+    const messages = [Buffer.from("first"), Buffer.from("second"), Buffer.alloc(257, 3)];
+    const stream = Buffer.concat(messages.map(framed));
+    expect(assemble([...stream].map((byte) => Buffer.from([byte])))).toEqual(messages);
+  });
+
+  it("hands a frame that lies in one chunk on as a view", () => {
+    const chunk = Buffer.concat([framed(Buffer.from("abc")), framed(Buffer.from("defg"))]);
+    const buffers: ArrayBufferLike[] = [];
+    new FrameAssembler(MAXIMUM).push(chunk, (frame) => buffers.push(frame.buffer));
+    expect(buffers).toEqual([chunk.buffer, chunk.buffer]);
+  });
+
+  it("skips empty session messages", () => {
+    expect(assemble([Buffer.concat([frameHeader(0), framed(Buffer.from("x"))])])).toEqual([Buffer.from("x")]);
+  });
+
+  it("takes a frame of the maximum and refuses a longer one before it arrives", () => {
+    expect(assemble([framed(Buffer.alloc(16))], 16)).toHaveLength(1);
+    expect(() => assemble([frameHeader(17)], 16)).toThrow(MalformedPacketError);
+  });
+
+  it("judges each frame by the maximum of the moment", () => {
+    const assembler = new FrameAssembler(8);
+    const lengths: number[] = [];
+    const stream = Buffer.concat([framed(Buffer.alloc(8)), framed(Buffer.alloc(64))]);
+    assembler.push(stream, (frame) => {
+      lengths.push(frame.length);
+      assembler.maximum = 64;
+    });
+    expect(lengths).toEqual([8, 64]);
+  });
+
+  it.each([0x01, 0x81, 0x82, 0x83, 0x84, 0xff])("refuses frames of type 0x%s", (type) => {
+    expect(() => assemble([Buffer.from([type, 0, 0, 0])])).toThrow(MalformedPacketError);
+  });
+
+  it("refuses a keep-alive with a length", () => {
+    expect(() => assemble([Buffer.from([0x85, 0, 0, 1])])).toThrow(MalformedPacketError);
+  });
+});
