@@ -115,10 +115,9 @@ function authenticate(
   const failed = (error: unknown): never => {
     pending.busy = false;
     session.authentications.delete(connection);
-    // A failed attempt ends the session that it was to create, and one whose key holder it came from for certain. Whoever
-    // else fails, be it in the session's name, changes nothing.
-    const proven = request.isEncrypted || request.isSigned;
-    if (purpose === "new" || (proven && isRefusal(error))) void server.closeSession(session);
+    // The session that the attempt was for ends with it, be it new or to be reauthenticated (MS-SMB2 3.3.5.5.3). Who fails
+    // to bind a further connection changes nothing for those that are bound.
+    if (purpose === "new" || (purpose === "reauthentication" && isRefusal(error))) void server.closeSession(session);
     throw error;
   };
 
