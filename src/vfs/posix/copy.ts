@@ -95,20 +95,19 @@ async function copySparse(
 async function makeHole(target: number, offset: number, length: number): Promise<void> {
   const stat = statOpen(target);
   if (typeof stat === "number") throw errnoError(-stat, "statx");
-  if (offset < stat.size) {
-    const count = Math.min(length, stat.size - offset);
-    const result = await fallocate(target, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, count);
-    if (isUnsupported(result)) {
-      const zeros = Buffer.alloc(Math.min(BUFFER, count));
-      for (let done = 0; done < count; done += zeros.length) {
-        await writeFully(target, offset + done, zeros.subarray(0, Math.min(zeros.length, count - done)));
-      }
-    } else check(result, "fallocate");
+  // A byte at its end extends the file; setting the size could cut what another write has just added.
+  if (stat.size < offset + length) await writeFully(target, offset + length - 1, Buffer.alloc(1));
+  const result = await fallocate(target, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, length);
+  if (!isUnsupported(result)) {
+    check(result, "fallocate");
+    return;
   }
-  const now = statOpen(target);
-  if (typeof now === "number") throw errnoError(-now, "statx");
-  // One zero byte at the end extends the file without allocating the rest; a truncation could cut a concurrent writer.
-  if (now.size < offset + length) await writeFully(target, offset + length - 1, Buffer.alloc(1));
+  // Beyond the old end there are zeros already.
+  const count = Math.min(length, stat.size - offset);
+  const zeros = Buffer.alloc(Math.max(0, Math.min(BUFFER, count)));
+  for (let done = 0; done < count; done += zeros.length) {
+    await writeFully(target, offset + done, zeros.subarray(0, Math.min(zeros.length, count - done)));
+  }
 }
 
 async function copyData(

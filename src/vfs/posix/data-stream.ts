@@ -35,7 +35,7 @@ export interface DataOwner {
   readonly storage: Storage;
   isSparse(): boolean;
   setSparse(sparse: boolean): void;
-  /** The data are about to change: the file gets its ARCHIVE attribute. */
+  /** The data are about to change: the file gets its ARCHIVE attribute. @throws MEDIA_WRITE_PROTECTED */
   modified(): void;
 }
 
@@ -119,6 +119,7 @@ export class DataStream implements VolumeStream {
     const stat = this.#stat();
     if (size < stat.size) return this.setEndOfFile(size);
     const fd = this.#owner.descriptor.forWriting();
+    this.#mark();
     if (stat.allocated >= size) {
       const unit = this.#owner.storage.blockSize;
       // Setting the size that it has gives back what was reserved beyond.
@@ -217,8 +218,8 @@ export class DataStream implements VolumeStream {
 
   #mark(): void {
     if (this.#marked) return;
-    this.#marked = true;
     this.#owner.modified();
+    this.#marked = true;
   }
 
   /** Keeps the descriptors open until a call that is under way has ended. */

@@ -207,6 +207,7 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 
   modified(): void {
+    this.#mustBeWritable();
     this.#changeAttributes(0, FileAttribute.ARCHIVE);
   }
 

@@ -146,9 +146,10 @@ export class SpillFolder {
     check(base, "open stream folder");
     try {
       const stat = statOpen(base);
-      // Somebody else's folder of this name could hold links to anywhere.
+      // Somebody else's folder of this name could hold links to anywhere: nothing is read from it, nothing put there.
       if (typeof stat === "number" || stat.uid !== process.geteuid?.() || (stat.mode & 0o022) !== 0) {
-        throw new SmbError(NtStatus.ACCESS_DENIED, `${PRIVATE_FOLDER} is not the server's own`);
+        if (create) throw new SmbError(NtStatus.ACCESS_DENIED, `${PRIVATE_FOLDER} is not the server's own`);
+        return absent;
       }
       return call(base);
     } finally {

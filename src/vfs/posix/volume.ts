@@ -23,6 +23,7 @@ import {
 import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
 import { join, type Parent } from "./resolve.ts";
 import { SpillFolder } from "./spill.ts";
+import { sweepStreams } from "./stream-sweep.ts";
 
 /** A directory on a Linux file system as a volume. */
 export class PosixVolume implements Volume {
@@ -30,6 +31,7 @@ export class PosixVolume implements Volume {
   readonly #context: PosixContext;
   readonly #fileMode: number;
   readonly #directoryMode: number;
+  readonly #ending = new AbortController();
   #closed = false;
 
   private constructor(mounted: MountedVolume) {
@@ -174,9 +176,20 @@ export class PosixVolume implements Volume {
     });
   }
 
+  /**
+   * Removes large streams (those kept as files of their own) of files that were removed by others than this server. Walks
+   * the share in the background; to be called now and then, such as once after the start.
+   * @returns how many files' streams were removed
+   */
+  collectOrphanedStreams(): Promise<number> {
+    this.#mustBeWritable();
+    return this.#context.hasMetadata ? sweepStreams(this.#context, this.#ending.signal) : Promise.resolve(0);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#ending.abort();
     close(this.#context.root);
   }
 

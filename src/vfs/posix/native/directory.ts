@@ -23,8 +23,6 @@ export class DirectoryReader {
   #end = false;
   /** Type of the entry that {@link next} returned last: one of {@link EntryType} or another d_type. */
   type = 0;
-  /** Inode number of that entry, as the directory has it. */
-  inode = 0;
 
   /** @param bufferSize bytes asked for at a time */
   constructor(fd: number, bufferSize = 32 * 1024) {
@@ -59,7 +57,6 @@ export class DirectoryReader {
         if (second === 0 || (second === DOT && buffer[name + 2] === 0)) continue;
       }
       this.type = buffer[start + 18] ?? EntryType.UNKNOWN;
-      this.inode = buffer.readUInt32LE(start) + buffer.readUInt32LE(start + 4) * 0x100000000;
       return decodeStored(buffer, name, buffer.indexOf(0, name));
     }
   }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { FileAttribute } from "../../../src/nt/attributes.ts";
+import { NtStatus } from "../../../src/nt/status.ts";
+import { fails } from "../contract/harness.ts";
+import { makeFile, mustOpen, mustOpenStream, read, temporaryVolume } from "./support.ts";
+
+const MEBIBYTE = 1024 * 1024;
+
+describe("data of files", () => {
+  it("are read on this thread once they are in memory", async () => {
+    const { volume, root } = await temporaryVolume();
+    writeFileSync(join(root, "file"), Buffer.alloc(MEBIBYTE, 7));
+    const stream = await mustOpenStream(mustOpen(volume, "file"));
+    const target = Buffer.alloc(MEBIBYTE);
+    expect(stream.read(0, target)).toBe(MEBIBYTE);
+    expect(target.equals(Buffer.alloc(MEBIBYTE, 7))).toBe(true);
+    expect(stream.read(MEBIBYTE - 10, target)).toBe(10);
+    expect(stream.read(MEBIBYTE, target)).toBe(0);
+  });
+
+  it("reach the disk in full, however they are written", async () => {
+    const { volume, root } = await temporaryVolume();
+    const stream = await mustOpenStream(makeFile(volume, "file"));
+    const expected = Buffer.alloc(3 * MEBIBYTE);
+    const writes: [number, number][] = [
+      [0, 10],
+      [65_536, 65_536],
+      [200_000, 2 * MEBIBYTE],
+      [3 * MEBIBYTE - 1, 1],
+    ];
+    for (const [index, [offset, length]] of writes.entries()) {
+      expected.fill(index + 1, offset, offset + length);
+      await stream.write(offset, expected.subarray(offset, offset + length));
+    }
+    await stream.flush();
+    expect(readFileSync(join(root, "file")).equals(expected)).toBe(true);
+  });
+
+  it("can be closed while a call is under way", async () => {
+    const { volume, root } = await temporaryVolume();
+    const file = makeFile(volume, "file");
+    const stream = await mustOpenStream(file);
+    const data = Buffer.alloc(4 * MEBIBYTE, 5);
+    const writing = stream.write(0, data);
+    stream.close();
+    file.close();
+    await writing;
+    expect(readFileSync(join(root, "file")).equals(data)).toBe(true);
+  });
+
+  it("stay readable when the file may only be read", async (context) => {
+    if (process.geteuid?.() === 0) return context.skip();
+    const { volume, root } = await temporaryVolume();
+    writeFileSync(join(root, "file"), "data");
+    chmodSync(join(root, "file"), 0o444);
+    const stream = await mustOpenStream(mustOpen(volume, "file"));
+    expect((await read(stream)).toString()).toBe("data");
+    await fails(() => stream.write(0, Buffer.from("x")), NtStatus.ACCESS_DENIED);
+  });
+
+  it("mark the file as to be archived", async () => {
+    const { volume } = await temporaryVolume();
+    const file = makeFile(volume, "file");
+    await file.setBasic({ attributes: FileAttribute.HIDDEN });
+    const stream = await mustOpenStream(file);
+    await stream.read(0, Buffer.alloc(1));
+    expect((await file.stat()).attributes).toBe(FileAttribute.HIDDEN);
+    await stream.write(0, Buffer.from("x"));
+    expect((await file.stat()).attributes).toBe(FileAttribute.HIDDEN | FileAttribute.ARCHIVE);
+  });
+
+  it("are refused on a volume that is only read", async () => {
+    const { root } = await temporaryVolume();
+    writeFileSync(join(root, "file"), "data");
+    const { volume } = await temporaryVolume({ root, readOnly: true });
+    const stream = await mustOpenStream(mustOpen(volume, "file"));
+    await fails(() => stream.write(0, Buffer.from("x")), NtStatus.MEDIA_WRITE_PROTECTED);
+    await fails(() => stream.setEndOfFile(0), NtStatus.MEDIA_WRITE_PROTECTED);
+    await fails(() => stream.setAllocation(0), NtStatus.MEDIA_WRITE_PROTECTED);
+    await fails(() => stream.zero({ offset: 0, length: 1 }), NtStatus.MEDIA_WRITE_PROTECTED);
+    await fails(() => makeFile(volume, "other"), NtStatus.MEDIA_WRITE_PROTECTED);
+    expect(readFileSync(join(root, "file")).toString()).toBe("data");
+  });
+});
+
+describe("copies inside the server", () => {
+  it("go between volumes", async () => {
+    const one = await temporaryVolume();
+    const two = await temporaryVolume();
+    writeFileSync(join(one.root, "source"), Buffer.alloc(3 * MEBIBYTE, 9));
+    const source = await mustOpenStream(mustOpen(one.volume, "source"));
+    const target = await mustOpenStream(makeFile(two.volume, "target"));
+    expect(await target.copyFrom(source, 0, 0, 10 * MEBIBYTE)).toBe(3 * MEBIBYTE);
+    expect(await target.copyFrom(source, 10 * MEBIBYTE, 0, 1)).toBe(0);
+    expect(readFileSync(join(two.root, "target")).equals(Buffer.alloc(3 * MEBIBYTE, 9))).toBe(true);
+  });
+
+  it.each([
+    [0, 1000],
+    [1000, 0],
+    [0, 2 * MEBIBYTE - 1],
+    [0, 0],
+  ])("from %d to %d give the source as it was", async (from, to) => {
+    const { volume, root } = await temporaryVolume();
+    const before = Buffer.alloc(4 * MEBIBYTE);
+    for (let index = 0; index < before.length; index++) before[index] = (index * 7 + (index >>> 10)) & 0xff;
+    writeFileSync(join(root, "file"), before);
+    const stream = await mustOpenStream(mustOpen(volume, "file"));
+    expect(await stream.copyFrom(stream, from, to, 2 * MEBIBYTE)).toBe(2 * MEBIBYTE);
+    const after = Buffer.from(before);
+    before.copy(after, to, from, from + 2 * MEBIBYTE);
+    expect(readFileSync(join(root, "file")).equals(after)).toBe(true);
+  });
+
+  it("keep holes where the target is sparse", async () => {
+    const { volume, root } = await temporaryVolume();
+    const source = await mustOpenStream(makeFile(volume, "source"));
+    await source.setSparse(true);
+    await source.write(8 * MEBIBYTE, Buffer.alloc(MEBIBYTE, 1));
+    await source.setEndOfFile(16 * MEBIBYTE);
+    const target = await mustOpenStream(makeFile(volume, "target"));
+    await target.setSparse(true);
+    await target.write(0, Buffer.alloc(4 * MEBIBYTE, 2));
+    expect(await target.copyFrom(source, 0, 0, 16 * MEBIBYTE)).toBe(16 * MEBIBYTE);
+    await target.flush();
+    expect((await target.size()).endOfFile).toBe(16 * MEBIBYTE);
+    expect(await target.allocatedRanges({ offset: 0, length: 16 * MEBIBYTE }, 10)).toEqual([
+      { offset: 8 * MEBIBYTE, length: MEBIBYTE },
+    ]);
+    expect(statSync(join(root, "target")).blocks * 512).toBeLessThan(2 * MEBIBYTE);
+    expect((await read(target)).equals(await read(source))).toBe(true);
+  });
+});
