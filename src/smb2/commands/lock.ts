@@ -28,7 +28,7 @@ function handle(request: Request, message: LockRequest): Awaitable<void> {
   const { locks } = message;
   const first = locks[0];
   if (first === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  if (open.stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  if (open.stream.data === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if ((open.grantedAccess & (Access.READ_DATA | Access.WRITE_DATA)) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   if ((first.flags & LockFlag.UNLOCK) !== 0) {
     unlockAll(open, locks);
@@ -54,10 +54,8 @@ function unlockAll(open: FileOpen, locks: readonly LockElement[]): void {
 function lockAll(request: Request, open: FileOpen, elements: readonly LockElement[]): Awaitable<void> {
   const { locks } = open.stream;
   breakForChange(request.server, open.stream);
-  const taken: LockElement[] = [];
-  const giveBack = () => {
-    for (const element of taken) locks.unlock(open, element.offset, element.length);
-  };
+  let taken = 0;
+  const giveBack = () => locks.undo(taken);
   if (locks.count(open) + elements.length > request.server.context.options.maxLocksPerOpen) {
     throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
   }
@@ -82,7 +80,7 @@ function lockAll(request: Request, open: FileOpen, elements: readonly LockElemen
       throw error;
     }
     if (granted) {
-      taken.push(element);
+      taken++;
       continue;
     }
     if ((element.flags & LockFlag.FAIL_IMMEDIATELY) === 0) return waitFor(request, open, element, exclusive);
@@ -108,6 +106,12 @@ function waitFor(request: Request, open: FileOpen, element: LockElement, exclusi
       resolve();
     });
     open.onClose.add(closed);
-    request.goAsync(stop(NtStatus.CANCELLED));
+    try {
+      request.goAsync(stop(NtStatus.CANCELLED));
+    } catch (error) {
+      giveUp();
+      open.onClose.delete(closed);
+      reject(error);
+    }
   });
 }

@@ -71,11 +71,19 @@ function readPipe(request: Request, open: PipeOpen, message: ReadRequest): Await
         reject(error);
       }
     };
-    open.waitingReads.push(attempt);
-    request.goAsync(() => {
+    const giveUp = () => {
       const index = open.waitingReads.indexOf(attempt);
       if (index >= 0) open.waitingReads.splice(index, 1);
-      reject(new SmbError(NtStatus.CANCELLED));
-    });
+    };
+    open.waitingReads.push(attempt);
+    try {
+      request.goAsync(() => {
+        giveUp();
+        reject(new SmbError(NtStatus.CANCELLED));
+      });
+    } catch (error) {
+      giveUp();
+      reject(error);
+    }
   });
 }

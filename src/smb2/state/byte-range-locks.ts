@@ -78,6 +78,11 @@ export class ByteRangeLockList {
     };
   }
 
+  /** Undoes the last `count` locks taken, which nobody has seen yet: what a request took before it failed. */
+  undo(count: number): void {
+    this.#locks.length -= count;
+  }
+
   /** Removes the first lock of exactly this range (MS-FSA 2.1.5.9). False where there is none. */
   unlock(owner: LockOwner, offset: bigint, length: bigint): boolean {
     const index = this.#locks.findIndex(
