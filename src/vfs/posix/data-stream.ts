@@ -129,7 +129,10 @@ export class DataStream implements VolumeStream {
     return this.#busy(
       fallocate(fd, FallocateMode.KEEP_SIZE, 0, size).then((result) => {
         // A file system that cannot reserve grants the space when it is written.
-        if (!isUnsupported(result)) check(result, "fallocate");
+        if (result >= 0 || isUnsupported(result)) return;
+        // What was reserved before space ran out is given back.
+        truncate(fd, this.#stat().size);
+        throw errnoError(-result, "fallocate");
       }),
     );
   }
@@ -162,6 +165,9 @@ export class DataStream implements VolumeStream {
 
   allocatedRanges(range: ByteRange, maximum: number): readonly ByteRange[] {
     const end = Math.min(range.offset + range.length, this.#stat().size);
+    if (range.offset >= end || maximum < 1) return [];
+    // A stream that is not sparse has no holes, whatever the file system makes of zeros (MS-FSA 2.1.5.10.22).
+    if (!this.#owner.isSparse()) return [{ offset: range.offset, length: end - range.offset }];
     const fd = this.#owner.descriptor.forReading();
     const ranges: ByteRange[] = [];
     for (let offset = range.offset; offset < end && ranges.length < maximum; ) {

@@ -77,7 +77,8 @@ export class PosixDirectoryCursor implements DirectoryCursor {
     const { ids, metadata } = this.#context;
     const key = ids.keyOf(stat);
     const known = metadata.tryGet(fd, child, key, stat);
-    return known === undefined ? undefined : { name, shortName: shortNameOf(name), stat: fileStat(stat, key, known) };
+    if (known === undefined) return undefined;
+    return { name, shortName: shortNameOf(name), stat: fileStat(stat, key, known, metadata.changeTime(key, stat)) };
   }
 }
 

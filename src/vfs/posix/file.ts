@@ -58,7 +58,9 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   stat(): FileStat {
     const stat = this.#statx();
-    return fileStat(stat, this.key, this.#context.metadata.get(this.descriptor.handle, this.key, stat));
+    const { metadata } = this.#context;
+    const known = metadata.get(this.descriptor.handle, this.key, stat);
+    return fileStat(stat, this.key, known, metadata.changeTime(this.key, stat));
   }
 
   /** Stores what a new file was asked to have. @param stat of the new file */
@@ -74,7 +76,7 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   setBasic(change: BasicChange): void {
     this.#mustBeWritable();
-    const { creationTime, attributes, lastAccessTime, lastWriteTime } = change;
+    const { creationTime, attributes, lastAccessTime, lastWriteTime, changeTime } = change;
     if (creationTime !== undefined || attributes !== undefined) {
       const stat = this.#statx();
       const present = this.#context.metadata.get(this.descriptor.handle, this.key, stat);
@@ -91,6 +93,7 @@ export class PosixFile implements VolumeFile, DataOwner {
       const write = lastWriteTime === undefined ? undefined : fileTimeToUnix(lastWriteTime);
       check(setTimes(this.descriptor.handle, access, write), "utimensat");
     }
+    if (changeTime !== undefined) this.#context.metadata.setChangeTime(this.key, this.#statx(), changeTime);
   }
 
   security(): Buffer {

@@ -34,6 +34,13 @@ interface Cached {
   readonly changeNanoseconds: number;
 }
 
+/** A change time that a client has set, and the one that the file system gave the file at that moment. */
+interface SetChangeTime {
+  readonly value: FileTime;
+  readonly changeSeconds: number;
+  readonly changeNanoseconds: number;
+}
+
 const NOTHING: Metadata = { attributes: undefined, creationTime: undefined, eaSize: 0, hasSecurity: false };
 
 /** Attributes a client can set. */
@@ -53,6 +60,7 @@ const SETTABLE =
  */
 export class MetadataStore {
   readonly #cache: BoundedMap<FileKey, Cached>;
+  readonly #changeTimes: BoundedMap<FileKey, SetChangeTime>;
   readonly #enabled: boolean;
   readonly #now: () => number;
 
@@ -60,6 +68,7 @@ export class MetadataStore {
   constructor(enabled: boolean, maximum: number, now: () => number) {
     this.#enabled = enabled;
     this.#cache = new BoundedMap(maximum);
+    this.#changeTimes = new BoundedMap(maximum);
     this.#now = now;
   }
 
@@ -101,6 +110,28 @@ export class MetadataStore {
     if (!this.#enabled) return;
     this.#cache.delete(key);
     check(setXattr(fd, DOSATTRIB_NAME, serialiseDosAttributes(attributes, creationTime)), "setxattr user.DOSATTRIB");
+  }
+
+  /**
+   * Remembers the change time that a client has set: no file system lets anybody set its own. It is forgotten with the
+   * next change of the file, and when the volume is closed.
+   * @param stat the file as it is now
+   */
+  setChangeTime(key: FileKey, stat: Statx, value: FileTime): void {
+    const { changeSeconds, changeNanoseconds } = stat;
+    this.#changeTimes.set(key, { value, changeSeconds, changeNanoseconds });
+  }
+
+  /** The change time that a client has set, where nothing has changed the file since. */
+  changeTime(key: FileKey, stat: Statx): FileTime | undefined {
+    if (this.#changeTimes.size === 0) return undefined;
+    const known = this.#changeTimes.get(key);
+    if (known === undefined) return undefined;
+    if (known.changeNanoseconds === stat.changeNanoseconds && known.changeSeconds === stat.changeSeconds) {
+      return known.value;
+    }
+    this.#changeTimes.delete(key);
+    return undefined;
   }
 
   forget(key: FileKey): void {
@@ -171,7 +202,8 @@ export function mergeAttributes(present: number, wanted: number, directory: bool
   return (wanted & SETTABLE) | kept | (directory ? FileAttribute.DIRECTORY : 0);
 }
 
-export function fileStat(stat: Statx, key: FileKey, metadata: Metadata): FileStat {
+/** @param changeTime as {@link MetadataStore.changeTime} tells it */
+export function fileStat(stat: Statx, key: FileKey, metadata: Metadata, changeTime?: FileTime): FileStat {
   const directory = stat.type === FileType.DIRECTORY;
   return {
     fileId: fileIdOf(key),
@@ -180,7 +212,7 @@ export function fileStat(stat: Statx, key: FileKey, metadata: Metadata): FileSta
     creationTime: metadata.creationTime ?? defaultCreationTime(stat),
     lastAccessTime: time(stat.accessSeconds, stat.accessNanoseconds),
     lastWriteTime: time(stat.writeSeconds, stat.writeNanoseconds),
-    changeTime: time(stat.changeSeconds, stat.changeNanoseconds),
+    changeTime: changeTime ?? time(stat.changeSeconds, stat.changeNanoseconds),
     endOfFile: directory ? 0 : stat.size,
     allocationSize: directory ? 0 : stat.allocated,
     links: directory ? 1 : stat.links,
