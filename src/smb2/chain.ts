@@ -109,11 +109,14 @@ export class Chain {
       const result = dispatch(request);
       if (isPromise(result)) {
         this.connection.unfinished++;
-        void result.then(() => {
-          this.connection.unfinished--;
-          this.#finish(request);
-          this.run();
-        });
+        // What the rest of the frame throws here has no caller that could end the connection.
+        result
+          .then(() => {
+            this.connection.unfinished--;
+            this.#finish(request);
+            this.run();
+          })
+          .catch((error: unknown) => this.connection.abort(error));
         return;
       }
       this.#finish(request);
@@ -123,13 +126,16 @@ export class Chain {
 
   #begin(request: Request): void {
     const writer = this.writer;
-    if (writer.position > FRAME_PREFIX) {
-      const rest = (writer.position - FRAME_PREFIX) % 8;
-      if (rest !== 0) writer.zeros(8 - rest);
-    }
+    if (writer.position > FRAME_PREFIX) this.#padMessage();
     request.start = writer.position;
     writer.beginMessage();
     writer.zeros(HEADER_SIZE);
+  }
+
+  /** Every response of a compound is padded to 8 bytes, the last one included (MS-SMB2 3.3.4.1.3). */
+  #padMessage(): void {
+    const rest = (this.writer.position - FRAME_PREFIX) % 8;
+    if (rest !== 0) this.writer.zeros(8 - rest);
   }
 
   /** Turns a failed request into an error response (MS-SMB2 3.3.4.4). */
@@ -151,6 +157,7 @@ export class Chain {
       this.writer.bytes(request.data);
       request.data = undefined;
     }
+    if (request.data === undefined && this.#responses.length > 0) this.#padMessage();
     if (request.asyncId === 0n) request.creditsGranted = this.connection.grantCredits(request);
     this.#responses.push({ request, end: this.writer.position, signer: this.connection.signerFor(request) });
   }
@@ -232,7 +239,8 @@ export class Chain {
       const following = responses[index + 1];
       const { request, signer } = response;
       const head = whole.subarray(request.start, following?.request.start ?? response.end);
-      const message = request.data === undefined ? [head] : messagePieces(head, response, request.data, following);
+      const message =
+        request.data === undefined ? [head] : messagePieces(head, response, request.data, responses.length > 1);
       if (following !== undefined) {
         let length = 0;
         for (const piece of message) length += piece.length;
@@ -263,9 +271,9 @@ export class Chain {
 }
 
 /** Head, data and padding of a response whose data are in a buffer of their own. */
-function messagePieces(head: Buffer, response: Response, data: Buffer, following: Response | undefined): Buffer[] {
+function messagePieces(head: Buffer, response: Response, data: Buffer, padded: boolean): Buffer[] {
   const own = head.subarray(0, response.end - response.request.start);
-  if (following === undefined) return [own, data];
+  if (!padded) return [own, data];
   const rest = (own.length + data.length) % 8;
   return rest === 0 ? [own, data] : [own, data, PADDING.subarray(0, 8 - rest)];
 }

@@ -106,11 +106,12 @@ export class Connection {
         if (!this.#closed) this.#handleFrame(frame);
       });
     } catch (error) {
-      this.#abort(error);
+      this.abort(error);
     }
   }
 
-  #abort(error: unknown): void {
+  /** Ends the connection: at bytes that break the protocol, which are the client's doing, or at a bug, which is logged. */
+  abort(error: unknown): void {
     const { log } = this.server.context;
     if (error instanceof MalformedPacketError || error instanceof DecryptionError) {
       log.warn({ client: this.remoteAddress, reason: error.message }, "connection ended: malformed packet");
@@ -170,13 +171,13 @@ export class Connection {
    */
   acceptSequence(header: Header): boolean {
     if ((header.flags & HeaderFlag.SERVER_TO_REDIR) !== 0) {
-      this.#abort(new MalformedPacketError("a response was sent to the server"));
+      this.abort(new MalformedPacketError("a response was sent to the server"));
       return false;
     }
     if (header.command === Command.CANCEL) return true;
     const charge = this.supportsMultiCredit ? Math.max(header.creditCharge, 1) : 1;
     if (!this.#window.consume(Number(header.messageId), charge)) {
-      this.#abort(new MalformedPacketError(`message id ${header.messageId} is outside of the sequence window`));
+      this.abort(new MalformedPacketError(`message id ${header.messageId} is outside of the sequence window`));
       return false;
     }
     return true;
