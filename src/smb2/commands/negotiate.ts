@@ -53,6 +53,8 @@ function handle(request: Request, message: NegotiateRequest): void {
     connection.disconnect();
     return;
   }
+  // Nobody has a key yet (MS-SMB2 3.3.5.2.4).
+  if (request.isSigned) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (message.dialects.length === 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const { options } = request.server.context;
   let dialect = 0;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { Request } from "../../request.ts";
 import { Dialect } from "../../wire/constants.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
@@ -18,7 +17,7 @@ import { NO_OUTPUT } from "./fsctl.ts";
  */
 export function validateNegotiateInfo(request: Request, ioctl: IoctlRequest): Buffer {
   const { connection, server } = request;
-  if (connection.dialect === Dialect.SMB_3_1_1) {
+  if (connection.dialect === Dialect.SMB_3_1_1 || ioctl.maxOutputResponse < VALIDATE_NEGOTIATE_INFO_RESPONSE_LENGTH) {
     connection.disconnect();
     return NO_OUTPUT;
   }
@@ -27,13 +26,12 @@ export function validateNegotiateInfo(request: Request, ioctl: IoctlRequest): Bu
     asked.capabilities === connection.clientCapabilities &&
     asked.guid.equals(connection.clientGuid) &&
     asked.securityMode === connection.clientSecurityMode &&
-    greatestCommon(asked.dialects, server.context.options) === connection.dialect;
+    sameDialects(asked.dialects, connection.clientDialects);
   if (!same) {
     server.context.log.warn({ client: connection.remoteAddress }, "the negotiation was tampered with");
     connection.disconnect();
     return NO_OUTPUT;
   }
-  if (ioctl.maxOutputResponse < VALIDATE_NEGOTIATE_INFO_RESPONSE_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const writer = new Writer(VALIDATE_NEGOTIATE_INFO_RESPONSE_LENGTH);
   encodeValidateNegotiateInfoResponse(writer, {
     capabilities: connection.serverCapabilities,
@@ -44,19 +42,7 @@ export function validateNegotiateInfo(request: Request, ioctl: IoctlRequest): Bu
   return writer.view();
 }
 
-const known: ReadonlySet<number> = new Set([
-  Dialect.SMB_2_0_2,
-  Dialect.SMB_2_1,
-  Dialect.SMB_3_0,
-  Dialect.SMB_3_0_2,
-  Dialect.SMB_3_1_1,
-]);
-
-function greatestCommon(dialects: readonly number[], limits: { minDialect: number; maxDialect: number }): number {
-  let greatest = 0;
-  for (const dialect of dialects) {
-    if (!known.has(dialect) || dialect < limits.minDialect || dialect > limits.maxDialect) continue;
-    if (dialect > greatest) greatest = dialect;
-  }
-  return greatest;
+/** Where the list is the same, the greatest common dialect is too. */
+function sameDialects(asked: readonly number[], negotiated: readonly number[]): boolean {
+  return asked.length === negotiated.length && asked.every((dialect, index) => dialect === negotiated[index]);
 }

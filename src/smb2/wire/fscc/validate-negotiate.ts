@@ -3,7 +3,7 @@
 import type { Reader, Writer } from "../cursor.ts";
 import { writeFixed } from "../layout.ts";
 
-/** Bytes of the VALIDATE_NEGOTIATE_INFO response; a smaller output buffer is INVALID_PARAMETER (MS-SMB2 3.3.5.15.12). */
+/** Bytes of the VALIDATE_NEGOTIATE_INFO response; a smaller output buffer ends the connection (MS-SMB2 3.3.5.15.12). */
 export const VALIDATE_NEGOTIATE_INFO_RESPONSE_LENGTH = 24;
 
 /** VALIDATE_NEGOTIATE_INFO request (MS-SMB2 2.2.31.4): what the client sent in its NEGOTIATE. */
