@@ -39,6 +39,8 @@ export class PosixFile implements VolumeFile, DataOwner {
   readonly #location: string;
   readonly #locatedAt: number;
   #open = true;
+  /** Made through this open with the ARCHIVE attribute, which was not changed through it since. */
+  #madeArchived = false;
   #streams: StreamStore | undefined;
 
   /** @param location path beneath the root by which it was just opened, "" for the root */
@@ -70,6 +72,7 @@ export class PosixFile implements VolumeFile, DataOwner {
     const attributes =
       mergeAttributes(0, options.attributes, this.directory) | (this.directory ? 0 : FileAttribute.ARCHIVE);
     this.#context.metadata.set(handle, this.key, attributes, defaultCreationTime(stat));
+    this.#madeArchived = !this.directory;
     if (options.security !== undefined) this.#context.security.set(handle, this.key, options.security);
     if (options.extendedAttributes !== undefined) writeExtendedAttributes(handle, options.extendedAttributes);
   }
@@ -78,6 +81,7 @@ export class PosixFile implements VolumeFile, DataOwner {
     this.#mustBeWritable();
     const { creationTime, attributes, lastAccessTime, lastWriteTime, changeTime } = change;
     if (creationTime !== undefined || attributes !== undefined) {
+      this.#madeArchived = false;
       const stat = this.#statx();
       const present = this.#context.metadata.get(this.descriptor.handle, this.key, stat);
       const old = attributesOf(stat, present);
@@ -211,6 +215,7 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   modified(): void {
     this.#mustBeWritable();
+    if (this.#madeArchived) return;
     this.#changeAttributes(0, FileAttribute.ARCHIVE);
   }
 

@@ -36,7 +36,7 @@ export interface PosixVolumeOptions {
   readonly directoryMode?: number | undefined;
   /** Names of directories kept in memory for matching without regard to case. Default 500,000. */
   readonly nameCacheSize?: number | undefined;
-  /** Files whose metadata are kept in memory. Default 32,768. */
+  /** Files whose metadata are kept in memory. Default 65,536. */
   readonly metadataCacheSize?: number | undefined;
   readonly logger?: PosixLogger | undefined;
   /** Milliseconds since 1970. */
@@ -97,7 +97,7 @@ function assemble(root: number, options: PosixVolumeOptions): MountedVolume {
   if (hasMetadata) mustHaveXattrs(root, options.root, readOnly);
 
   const ids = new FileIds(stat);
-  const metadata = new MetadataStore(hasMetadata, options.metadataCacheSize ?? 32_768, now);
+  const metadata = new MetadataStore(hasMetadata, options.metadataCacheSize ?? 65_536, now);
   const names = new DirectoryNames(options.nameCacheSize ?? 500_000, now);
   const unit = allocationUnit(fileSystem.blockSize);
   const inMemory = fileSystem.type === TMPFS_MAGIC || fileSystem.type === RAMFS_MAGIC;
