@@ -52,11 +52,11 @@ export class Smb2Server {
     return this.#nextFileId++;
   }
 
-  /** Session ids cannot be guessed: they are what an unsigned message is attributed by. 0 and -1 are reserved. */
+  /** Random, so that they tell nothing. 32 bits, as clients exist that keep no more of them; 0 and -1 are reserved. */
   allocateSessionId(): bigint {
     for (;;) {
-      const id = this.context.randomBytes(8).readBigUInt64LE();
-      if (id !== 0n && id !== 0xffff_ffff_ffff_ffffn && !this.sessions.has(id)) return id;
+      const id = BigInt(this.context.randomBytes(4).readUInt32LE());
+      if (id !== 0n && !this.sessions.has(id)) return id;
     }
   }
 
@@ -68,7 +68,10 @@ export class Smb2Server {
     this.sessions.delete(session.sessionId);
     const connections = new Set([...session.channels.keys(), ...session.authentications.keys()]);
     for (const connection of connections) {
-      connection.cancelWhere((request) => request.hasSession && request.session === session);
+      // What waits on a handle ends when that closes: a lock may be granted by the end of the handle before.
+      connection.cancelWhere(
+        (request) => request.maybeOpen === undefined && request.hasSession && request.session === session,
+      );
       connection.sessions.delete(session.sessionId);
     }
     session.authentications.clear();
@@ -84,9 +87,6 @@ export class Smb2Server {
     tree.closing = true;
     const { session } = tree;
     session.trees.delete(tree.treeId);
-    for (const connection of session.channels.keys()) {
-      connection.cancelWhere((request) => request.maybeOpen?.tree === tree);
-    }
     await this.closeOpens([...session.opens.values()].filter((open) => open.tree === tree));
   }
 

@@ -3,6 +3,7 @@
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import type { Request } from "../request.ts";
 import { closeOpen } from "../state/close-open.ts";
+import { showWriteTime } from "../state/write-time.ts";
 import {
   CLOSE_RESPONSE_WITHOUT_ATTRIBUTES,
   type CloseRequest,
@@ -30,6 +31,7 @@ function handle(request: Request, message: CloseRequest): Awaitable<void> {
   if (open.kind === "pipe" || !wantsAttributes) {
     return finish(request, closeOpen(server, open), CLOSE_RESPONSE_WITHOUT_ATTRIBUTES);
   }
+  if (open.hasWritten) showWriteTime(open.file);
   return chain(factsOf(open), (facts) =>
     finish(request, closeOpen(server, open), {
       flags: CloseFlag.POSTQUERY_ATTRIB,

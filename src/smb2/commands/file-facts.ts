@@ -4,6 +4,8 @@ import { FileAttribute } from "../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import type { FileStat, StreamSize } from "../../vfs/volume.ts";
 import type { FileOpen } from "../state/open.ts";
+import type { SharedFile } from "../state/shared-file.ts";
+import { shownWriteTime } from "../state/write-time.ts";
 
 /** Attributes and times of the file with the sizes of the stream that the handle is for. */
 export interface FileFacts extends FileStat {
@@ -14,9 +16,9 @@ export interface FileFacts extends FileStat {
 /** What CREATE, CLOSE and QUERY_INFO report about a handle. */
 export function factsOf(open: FileOpen): Awaitable<FileFacts> {
   const { stream, file } = open;
-  if (stream.name === "" || stream.data === undefined) return file.node.stat();
+  if (stream.name === "" || stream.data === undefined) return statOf(file);
   const { data } = stream;
-  return chain(file.node.stat(), (stat) =>
+  return chain(statOf(file), (stat) =>
     chain(data.size(), (size: StreamSize) => ({
       ...stat,
       endOfFile: size.endOfFile,
@@ -26,6 +28,11 @@ export function factsOf(open: FileOpen): Awaitable<FileFacts> {
       attributes: stat.attributes & ~FileAttribute.DIRECTORY,
     })),
   );
+}
+
+function statOf(file: SharedFile): Awaitable<FileStat> {
+  if (file.deferredWriteTime === undefined) return file.node.stat();
+  return chain(file.node.stat(), (stat) => ({ ...stat, lastWriteTime: shownWriteTime(file) ?? stat.lastWriteTime }));
 }
 
 /** FileAttributes as they go out: NORMAL stands for none (MS-FSCC 2.6). */

@@ -3,6 +3,7 @@
 import { Access } from "../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
+import { showWriteTime } from "../state/write-time.ts";
 import { decodeFlushRequest, encodeFlushResponse } from "../wire/flush.ts";
 import { command } from "./command.ts";
 
@@ -21,6 +22,7 @@ async function handle(request: Request): Promise<void> {
     // A directory may be flushed by who may add to it (MS-FSA 2.1.5.7).
     const sufficient = Access.WRITE_DATA | Access.APPEND_DATA;
     if ((open.grantedAccess & sufficient) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+    showWriteTime(open.file);
     await (open.stream.data ?? open.file.node).flush();
   }
   encodeFlushResponse(request.writer);

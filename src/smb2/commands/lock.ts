@@ -41,7 +41,7 @@ function handle(request: Request, message: LockRequest): Awaitable<void> {
 /** MS-SMB2 3.3.5.14.1: what was unlocked before a failure stays unlocked. */
 function unlockAll(open: FileOpen, locks: readonly LockElement[]): void {
   for (const element of locks) {
-    if ((element.flags & LockFlag.UNLOCK) === 0 || (element.flags & LOCK_KIND) !== 0) {
+    if (element.flags !== LockFlag.UNLOCK) {
       throw new SmbError(NtStatus.INVALID_PARAMETER);
     }
     if (!open.stream.locks.unlock(open, element.offset, element.length)) {

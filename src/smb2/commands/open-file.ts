@@ -490,6 +490,7 @@ function register(request: Request, parameters: OpenParameters, found: Registrat
     enumeration: undefined,
     enumerating: undefined,
     frozenTimes: { creation: false, access: false, write: false, change: false },
+    hasWritten: false,
     onClose: new Set(),
     resumeKey: undefined,
     eaIndex: 1,

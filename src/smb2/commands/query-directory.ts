@@ -3,6 +3,7 @@
 import { grantedMaximum } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { compilePattern, hasWildcard } from "../../nt/wildcard.ts";
 import type { DirectoryCursor, DirectoryEntry, FileStat, VolumeFile } from "../../vfs/volume.ts";
@@ -134,9 +135,8 @@ class SingleName implements DirectoryCursor {
     const { file, link } = this.#open;
     return chain(file.volume.open([...link.path, this.#name]), (opened) => {
       if (opened === undefined) return [];
-      return chain(statAndClose(opened.file), (stat) => [
-        { name: opened.path[opened.path.length - 1] ?? this.#name, shortName: "", stat },
-      ]);
+      const name = opened.path[opened.path.length - 1] ?? this.#name;
+      return chain(statAndClose(opened.file), (stat) => [{ name, shortName: shortNameOf(name), stat }]);
     });
   }
 

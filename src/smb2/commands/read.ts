@@ -34,7 +34,11 @@ function handle(request: Request, message: ReadRequest): Awaitable<void> {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   // No file reaches beyond 2^53 bytes, so that there is nothing to read there.
-  if (message.offset > BigInt(Number.MAX_SAFE_INTEGER)) throw new SmbError(NtStatus.END_OF_FILE);
+  if (message.offset > BigInt(Number.MAX_SAFE_INTEGER)) {
+    if (message.length > 0) throw new SmbError(NtStatus.END_OF_FILE);
+    encodeReadResponseHeader(request.writer, 0, 0);
+    return;
+  }
   const offset = Number(message.offset);
   if (open.stream.locks.blocksIo(open, offset, message.length, false)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);

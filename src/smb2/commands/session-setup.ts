@@ -46,6 +46,7 @@ function handle(request: Request, message: SessionSetupRequest): Awaitable<void>
     server.sessions.set(session.sessionId, session);
     connection.sessions.set(session.sessionId, session);
     header.sessionId = session.sessionId;
+    request.chain.sessionId = session.sessionId;
     request.session = session;
     return authenticate(request, session, message, "new");
   }

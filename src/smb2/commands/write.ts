@@ -5,8 +5,8 @@ import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
-import { keepFrozenTimes } from "../state/frozen-times.ts";
 import type { FileOpen } from "../state/open.ts";
+import { writeDeferred } from "../state/write-time.ts";
 import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts";
 import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
 import { command } from "./command.ts";
@@ -70,7 +70,7 @@ function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset
   };
   if (data.length === 0) return respond();
   const target = stream.data;
-  const written = keepFrozenTimes(open, () => target.write(offset, data));
+  const written = writeDeferred(open, request.server.context.clock, () => target.write(offset, data));
   if (!isWriteThrough(request, open, message)) return chain(written, respond);
   return chain(
     chain(written, () => target.flush()),

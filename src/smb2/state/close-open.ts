@@ -6,6 +6,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Smb2Server } from "../server.ts";
 import type { FileOpen, Open, PipeOpen } from "./open.ts";
 import type { SharedFile } from "./shared-file.ts";
+import { showWriteTime } from "./write-time.ts";
 
 /**
  * Closes a handle (MS-SMB2 3.3.4.17, MS-FSA 2.1.5.5). What the client sees happens at once; what the storage does may
@@ -34,6 +35,7 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   stream.locks.releaseAll(open);
   if (open.resumeKey !== undefined) server.resumeKeys.delete(open.resumeKey.toString("hex"));
   file.opens.delete(open);
+  if (open.hasWritten) showWriteTime(file);
   stream.opens.delete(open);
   stream.oplock.closed(open);
   link.opens.delete(open);

@@ -57,6 +57,8 @@ export interface FileOpen extends OpenBase {
   enumerating: Promise<void> | undefined;
   /** LastWriteTime and others that SET_INFO fixed with -1 or -2 (MS-FSCC 2.4.7): writes do not update them. */
   readonly frozenTimes: FrozenTimes;
+  /** The LastWriteTime of its writes may still be withheld from clients. */
+  hasWritten: boolean;
   /** Runs when the handle closes, such as waiting lock and notify requests. */
   readonly onClose: Set<() => void>;
   resumeKey: Buffer | undefined;

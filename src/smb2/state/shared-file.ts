@@ -8,6 +8,7 @@ import type { NtPath, Volume, VolumeFile, VolumeStream } from "../../vfs/volume.
 import { ByteRangeLockList } from "./byte-range-locks.ts";
 import type { FileOpen } from "./open.ts";
 import { Oplock } from "./oplock.ts";
+import type { DeferredWriteTime } from "./write-time.ts";
 
 /** ShareAccess bits (MS-SMB2 2.2.13). */
 export const ShareAccess = { READ: 1, WRITE: 2, DELETE: 4 } as const;
@@ -56,6 +57,8 @@ export class SharedFile {
   readonly opens = new Set<FileOpen>();
   readonly streams = new Map<string, SharedStream>();
   readonly links: Link[] = [];
+  /** What clients see as LastWriteTime while writes go on. */
+  deferredWriteTime: DeferredWriteTime | undefined;
   /** Users of the object that are no handles yet or no longer: it stays in the table while there are any. */
   holds = 0;
 

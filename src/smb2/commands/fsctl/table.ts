@@ -5,6 +5,7 @@ import { Fsctl } from "../../wire/fsctl.ts";
 import { srvCopychunk, srvRequestResumeKey } from "./copychunk.ts";
 import type { FsctlRow } from "./fsctl.ts";
 import { queryNetworkInterfaceInfo } from "./network-interface.ts";
+import { getObjectId } from "./object-id.ts";
 import { pipePeek, pipeTransceive, pipeWait } from "./pipe.ts";
 import { fileLevelTrim, queryAllocatedRanges, setSparse, setZeroData } from "./sparse.ts";
 import { validateNegotiateInfo } from "./validate-negotiate.ts";
@@ -64,4 +65,6 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     Fsctl.FILE_LEVEL_TRIM,
     { name: "FILE_LEVEL_TRIM", target: "file", access: Access.WRITE_DATA, handle: fileLevelTrim },
   ],
+  [Fsctl.CREATE_OR_GET_OBJECT_ID, { name: "CREATE_OR_GET_OBJECT_ID", target: "file", handle: getObjectId }],
+  [Fsctl.GET_OBJECT_ID, { name: "GET_OBJECT_ID", target: "file", handle: getObjectId }],
 ]);

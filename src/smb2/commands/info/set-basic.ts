@@ -7,6 +7,7 @@ import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { BasicChange } from "../../../vfs/volume.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { showWriteTime } from "../../state/write-time.ts";
 import type { FileBasicInformation } from "../../wire/fscc/basic-info.ts";
 
 /** Values of a time that are none (MS-FSCC 2.4.7). */
@@ -33,6 +34,7 @@ export function setBasic(open: FileOpen, info: FileBasicInformation): Awaitable<
     changeTime: timeToSet(info.changeTime),
   };
   const { frozenTimes } = open;
+  showWriteTime(open.file);
   // What is frozen from now on keeps the value that it has, or is given here.
   frozenTimes.access = isFrozen(frozenTimes.access, info.lastAccessTime);
   frozenTimes.write = isFrozen(frozenTimes.write, info.lastWriteTime);

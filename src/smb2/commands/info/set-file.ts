@@ -4,9 +4,11 @@ import { Access } from "../../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
+import { showWriteTime } from "../../state/write-time.ts";
 import { Reader } from "../../wire/cursor.ts";
 import { decodeFileBasicInformation } from "../../wire/fscc/basic-info.ts";
 import { FileInformationClass } from "../../wire/fscc/classes.ts";
@@ -62,9 +64,9 @@ export function setFile(request: Request, open: FileOpen, message: SetInfoReques
     case Class.FileModeInformation:
       return setMode(open, decodeFileModeInformation(reader));
     case Class.FileAllocationInformation:
-      return setAllocation(open, decodeFileAllocationInformation(reader));
+      return setAllocation(request, open, decodeFileAllocationInformation(reader));
     case Class.FileEndOfFileInformation:
-      return setEndOfFile(open, decodeFileEndOfFileInformation(reader));
+      return setEndOfFile(request, open, decodeFileEndOfFileInformation(reader));
     case Class.FileValidDataLengthInformation:
       return setValidDataLength(request, open, decodeFileValidDataLengthInformation(reader));
     case Class.FileShortNameInformation:
@@ -94,16 +96,20 @@ function checkedSize(open: FileOpen, size: bigint): number {
 }
 
 /** MS-FSA 2.1.5.15.5. */
-function setEndOfFile(open: FileOpen, endOfFile: bigint): Awaitable<void> {
+function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, endOfFile);
+  breakForChange(request.server, open.stream);
+  showWriteTime(open.file);
   return keepFrozenTimes(open, () => data.setEndOfFile(size));
 }
 
 /** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file. */
-function setAllocation(open: FileOpen, allocationSize: bigint): Awaitable<void> {
+function setAllocation(request: Request, open: FileOpen, allocationSize: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, allocationSize);
+  breakForChange(request.server, open.stream);
+  showWriteTime(open.file);
   return keepFrozenTimes(open, () =>
     chain(data.size(), ({ endOfFile }) => {
       if (size >= endOfFile) return data.setAllocation(size);

@@ -133,15 +133,30 @@ async function renameStream(open: FileOpen, wanted: Rename): Promise<void> {
   if (sameName(name, stream.name)) return;
   // The default stream of a file stays where it is: the storage cannot turn it into another.
   if (name === "" || stream.name === "") throw new SmbError(NtStatus.NOT_SUPPORTED);
-  const target = file.streams.get(foldName(name));
-  if (target !== undefined) {
-    throw new SmbError(wanted.replaceIfExists ? NtStatus.INVALID_PARAMETER : NtStatus.OBJECT_NAME_COLLISION);
-  }
+  await makeRoom(open, name, wanted.replaceIfExists);
   const from = stream.name;
   await file.node.renameStream(from, name, wanted.replaceIfExists);
   file.streams.delete(foldName(from));
   stream.name = name;
   file.streams.set(foldName(name), stream);
+}
+
+/** Another stream gives way only when nobody has it open and it is empty. */
+async function makeRoom({ file }: FileOpen, name: string, replaceIfExists: boolean): Promise<void> {
+  const key = foldName(name);
+  const known = file.streams.get(key);
+  const data = known?.data ?? (await file.node.openStream(name));
+  if (data === undefined) return;
+  try {
+    if (!replaceIfExists) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+    const { endOfFile } = await data.size();
+    if (endOfFile > 0 || (file.streams.get(key)?.opens.size ?? 0) > 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+    file.streams.delete(key);
+  } catch (error) {
+    if (known === undefined) await data.close();
+    throw error;
+  }
+  await data.close();
 }
 
 function streamNameOf(fileName: string): { stream: string; type: string } {
