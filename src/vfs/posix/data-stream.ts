@@ -93,12 +93,11 @@ export class DataStream implements VolumeStream {
         else if (count === -Errno.EOPNOTSUPP) storage.writeNoWait = false;
         else if (count < 0 && count !== -Errno.EAGAIN && count !== -Errno.EINTR) throw errnoError(-count, "write");
       }
-      // Where the file system knows no RWF_NOWAIT for writes.
-      while (done < data.length && !storage.writeNoWait) {
+      // Some file systems know no RWF_NOWAIT for writes, others refuse it whenever new blocks are needed.
+      while (done < data.length && storage.mayWriteNow(data.length)) {
         const rest = done === 0 ? data : data.subarray(done);
         const count = storage.timed(() => writeNow(fd, offset + done, rest));
-        if (count === -Errno.EINTR) continue;
-        done += check(count, "write");
+        if (count !== -Errno.EINTR) done += check(count, "write");
       }
       if (done === data.length) return undefined;
     }

@@ -2,9 +2,11 @@
 
 /** Bytes; a write up to here may be made on the calling thread. */
 const SMALL_WRITE = 64 * 1024;
-/** Milliseconds after which a small write counts as slow, and for how long small writes then go to the thread pool. */
+/** Milliseconds after which a small write counts as slow. */
 const SLOW_WRITE = 4;
-const SLOW_REST = 250;
+/** Milliseconds for which small writes then go to the thread pool: twice as long each time, until it goes well again. */
+const FIRST_REST = 250;
+const LONGEST_REST = 8000;
 
 /** What is learnt about the file system while it is used. */
 export class Storage {
@@ -17,6 +19,7 @@ export class Storage {
   writeNoWait = true;
   readonly #clock: () => number;
   #slowUntil = 0;
+  #rest = FIRST_REST;
 
   /** @param clock milliseconds, monotonic */
   constructor(blockSize: number, inMemory: boolean, clock: () => number) {
@@ -38,7 +41,11 @@ export class Storage {
     const begin = this.#clock();
     const result = call();
     const end = this.#clock();
-    if (end - begin > SLOW_WRITE) this.#slowUntil = end + SLOW_REST;
+    if (end - begin > SLOW_WRITE) {
+      const again = begin - this.#slowUntil < this.#rest;
+      this.#rest = again ? Math.min(2 * this.#rest, LONGEST_REST) : FIRST_REST;
+      this.#slowUntil = end + this.#rest;
+    }
     return result;
   }
 }
