@@ -8,9 +8,8 @@ function printable(text: string): string {
 }
 
 function formatValue(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  const safe = printable(text);
-  return typeof value === "string" && (safe === "" || /[\s="]/.test(safe)) ? JSON.stringify(safe) : safe;
+  const bare = typeof value === "string" && value !== "" && !/[\s="]/.test(value);
+  return printable(bare ? value : JSON.stringify(value));
 }
 
 /** One JSON log line as a line for people: time, level, message, then the fields as `name=value`. */

@@ -10,7 +10,7 @@ export interface MountTarget {
 
 /** As one word of a POSIX shell. */
 export function shellQuote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** The exact commands that reach a share from each operating system. */

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { afterEach, describe, expect, it } from "vitest";
+import { ServerMetrics } from "../../src/server/metrics.ts";
+import { type MetricsEndpoint, serveMetrics } from "../../src/server/metrics-endpoint.ts";
+
+describe("ServerMetrics", () => {
+  let metrics: ServerMetrics | undefined;
+  let endpoint: MetricsEndpoint | undefined;
+
+  afterEach(async () => {
+    await endpoint?.close();
+    metrics?.close();
+    endpoint = undefined;
+  });
+
+  it("counts requests by command and status", async () => {
+    metrics = new ServerMetrics();
+    metrics.request(0x0008, 0);
+    metrics.request(0x0008, 0);
+    metrics.request(0x0008, 0xc0000011);
+    const text = await metrics.registry.metrics();
+    expect(text).toContain('tessera_requests_total{command="READ",status="STATUS_SUCCESS"} 2\n');
+    expect(text).toContain('tessera_requests_total{command="READ",status="STATUS_END_OF_FILE"} 1\n');
+    // Collecting counts nothing twice.
+    expect(await metrics.registry.metrics()).toContain('command="READ",status="STATUS_SUCCESS"} 2\n');
+  });
+
+  it("does not grow with commands that do not exist", async () => {
+    metrics = new ServerMetrics();
+    for (let command = 0x100; command < 0x200; command++) {
+      metrics.request(command, 0xc000000d);
+    }
+    const lines = (await metrics.registry.metrics())
+      .split("\n")
+      .filter((line) => line.startsWith("tessera_requests_total{"));
+    expect(lines).toEqual(['tessera_requests_total{command="UNKNOWN",status="STATUS_INVALID_PARAMETER"} 256']);
+  });
+
+  it("adds bytes up and follows what is live", async () => {
+    metrics = new ServerMetrics();
+    metrics.bytesRead(10);
+    metrics.bytesRead(5);
+    metrics.bytesWritten(7);
+    metrics.bytesCopied(2 ** 40);
+    metrics.connections(1);
+    metrics.sessions(1);
+    metrics.opens(1);
+    metrics.opens(1);
+    metrics.opens(-1);
+    const text = await metrics.registry.metrics();
+    expect(text).toContain("\ntessera_read_bytes_total 15\n");
+    expect(text).toContain("\ntessera_written_bytes_total 7\n");
+    expect(text).toContain("\ntessera_copied_bytes_total 1099511627776\n");
+    expect(text).toContain("\ntessera_connections 1\n");
+    expect(text).toContain("\ntessera_opens 1\n");
+  });
+
+  it("is served over HTTP, and nothing else is", async () => {
+    metrics = new ServerMetrics();
+    endpoint = await serveMetrics(metrics.registry, { host: "127.0.0.1", port: 0 });
+    const base = `http://127.0.0.1:${endpoint.address.port}`;
+    const answer = await fetch(`${base}/metrics`);
+    expect(answer.headers.get("content-type")).toContain("text/plain");
+    expect(await answer.text()).toContain("tessera_connections 0");
+    expect(await (await fetch(`${base}/healthz`)).text()).toBe("ok\n");
+    expect((await fetch(`${base}/etc/passwd`)).status).toBe(404);
+    expect((await fetch(`${base}/metrics`, { method: "POST" })).status).toBe(405);
+  });
+});
