@@ -6,7 +6,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Connection } from "../connection.ts";
 import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
 import { deriveSessionKeys, deriveSigningKey } from "../crypto/key-derivation.ts";
-import { createSigner, SigningAlgorithm } from "../crypto/signing.ts";
+import { createSigner, type Signer, SigningAlgorithm } from "../crypto/signing.ts";
 import type { Request } from "../request.ts";
 import { type PendingAuthentication, Session } from "../state/session.ts";
 import { Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../wire/constants.ts";
@@ -215,20 +215,22 @@ function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
   const { connection, server, header } = request;
   const session = server.sessions.get(header.sessionId);
   if (session === undefined || session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
-  // Whatever the outcome, the client can trust an answer that is signed with the session's own key.
-  if (request.isSigned) request.responseSigner = session.channels.values().next().value?.signer;
+  // Whatever the outcome, a client that has the key can trust the answer. Nobody else gets anything signed: with AES-GMAC
+  // a second signature under one MessageId would give the key away.
+  const signer = request.isSigned ? verifiedSigner(request, session) : undefined;
+  request.responseSigner = signer;
   request.session = session;
+  if (session.state === "in-progress") throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   checkAlgorithms(connection, session);
   if (connection.dialect < Dialect.SMB_3_0) throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   if (connection.dialect !== session.dialect || !request.isSigned) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (connection.cipher !== session.cipherId) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  if (session.state === "in-progress") throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   if (session.state === "expired") throw new SmbError(NtStatus.NETWORK_SESSION_EXPIRED);
   if (!session.canSign || session.sessionKey === undefined) throw new SmbError(NtStatus.NOT_SUPPORTED);
   if (connection.sessions.get(session.sessionId)?.channels.has(connection)) {
     throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   }
-  verifyBindingSignature(request, session);
+  if (signer === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
   return authenticate(request, session, message, "binding");
 }
 
@@ -241,14 +243,10 @@ function checkAlgorithms(connection: Connection, session: Session): void {
 }
 
 /** Binding requests are signed with the key of a channel that exists already. */
-function verifyBindingSignature(request: Request, session: Session): void {
-  for (const channel of session.channels.values()) {
-    if (channel.signer.verify([request.reader.buffer])) {
-      request.responseSigner = channel.signer;
-      return;
-    }
+function verifiedSigner(request: Request, session: Session): Signer | undefined {
+  for (const { signer } of session.channels.values()) {
+    if (signer.verify([request.reader.buffer])) return signer;
   }
-  throw new SmbError(NtStatus.ACCESS_DENIED);
 }
 
 function finishBinding(request: Request, session: Session, step: DoneStep, pending: PendingAuthentication): void {

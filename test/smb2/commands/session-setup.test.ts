@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { beforeEach, describe, expect, it } from "vitest";
+import { NtStatus, statusName } from "../../../src/nt/status.ts";
+import { SigningAlgorithm } from "../../../src/smb2/crypto/signing.ts";
+import { Command, Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../../../src/smb2/wire/constants.ts";
+import type { Writer } from "../../../src/smb2/wire/cursor.ts";
+import { encodeSessionSetupRequest } from "../../../src/smb2/wire/session-setup.ts";
+import { alice, bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
+import { type Account, LogOn, logOn } from "../../support/smb-client.ts";
+import { ALL_DIALECTS } from "../../support/smb-connection.ts";
+import { requests } from "../../support/smb-requests.ts";
+
+const wrong: Account = { userName: "Alice", password: "wrong" };
+const nobody: Account = { userName: "", password: "" };
+const stranger: Account = { userName: "Zoe", password: "whatever" };
+
+describe("SESSION_SETUP", () => {
+  let harness: ServerHarness;
+
+  beforeEach(async () => {
+    harness = await ServerHarness.start();
+  });
+
+  describe("that fails", () => {
+    it.each([
+      ["a wrong password", wrong, "STATUS_LOGON_FAILURE"],
+      ["an unknown user", stranger, "STATUS_LOGON_FAILURE"],
+      ["an anonymous user", nobody, "STATUS_ACCESS_DENIED|STATUS_LOGON_FAILURE"],
+      ["a disabled account", { userName: "Carol", password: "secret3" }, "STATUS_ACCOUNT_DISABLED"],
+    ])("for %s leaves no session behind", async (_, account, expected) => {
+      const connection = await harness.connect();
+      expect(expected.split("|")).toContain(await statusOf(logOn(connection, account)));
+      expect(harness.server.sessions.size).toBe(0);
+      expect(await statusOf(logOn(connection, alice))).toBe("STATUS_SUCCESS");
+    });
+
+    it("for a token that is none", async () => {
+      const connection = await harness.connect();
+      const body = {
+        command: Command.SESSION_SETUP,
+        payload: 0,
+        encode: (writer: Writer) =>
+          encodeSessionSetupRequest(writer, {
+            flags: 0,
+            securityMode: 1,
+            capabilities: 0,
+            previousSessionId: 0n,
+            securityBuffer: Buffer.from("no token"),
+          }),
+      };
+      expect(statusName((await connection.exchange(body)).status)).toBe("STATUS_INVALID_PARAMETER");
+      expect(harness.server.sessions.size).toBe(0);
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("says nothing of the session key: later requests on the dead session are refused", async () => {
+      const connection = await harness.connect();
+      const exchange = new LogOn(connection, wrong);
+      await exchange.step();
+      expect(statusName((await exchange.step()).status)).toBe("STATUS_LOGON_FAILURE");
+      const reply = await connection.exchange(requests.treeConnect("\\\\server\\data"), {
+        header: { sessionId: exchange.sessionId },
+      });
+      expect(statusName(reply.status)).toBe("STATUS_USER_SESSION_DELETED");
+    });
+  });
+
+  it("refuses a session id that it does not know", async () => {
+    const connection = await harness.connect();
+    expect(await statusOf(logOn(connection, alice, { sessionId: 77n }))).toBe("STATUS_USER_SESSION_DELETED");
+  });
+
+  it("refuses the session id of another connection", async () => {
+    const session = await harness.logOn();
+    const connection = await harness.connect();
+    const attempt = logOn(connection, alice, { sessionId: session.sessionId });
+    expect(await statusOf(attempt)).toBe("STATUS_USER_SESSION_DELETED");
+  });
+
+  it("allows no other request before it is done", async () => {
+    const connection = await harness.connect();
+    const exchange = new LogOn(connection, alice);
+    await exchange.step();
+    for (const body of [requests.treeConnect("\\\\server\\data"), requests.treeDisconnect(), requests.create("x")]) {
+      const reply = await connection.exchange(body, { header: { sessionId: exchange.sessionId } });
+      expect(statusName(reply.status)).toBe("STATUS_USER_SESSION_DELETED");
+    }
+    expect((await exchange.step()).status).toBe(NtStatus.SUCCESS);
+  });
+
+  it("grants few credits until a user is logged on", async () => {
+    const connection = await harness.connect();
+    expect(connection.credits).toBe(1);
+    const exchange = new LogOn(connection, alice);
+    await exchange.step();
+    expect(connection.credits).toBe(1);
+    await exchange.step();
+    expect(connection.credits).toBeGreaterThan(1);
+  });
+
+  it("has bounds: sessions per connection", async () => {
+    const small = await ServerHarness.start({ protocol: { maxSessionsPerConnection: 2 } });
+    const connection = await small.connect();
+    await logOn(connection, alice);
+    await logOn(connection, bob);
+    expect(await statusOf(logOn(connection, alice))).toBe("STATUS_INSUFFICIENT_RESOURCES");
+    expect(small.server.sessions.size).toBe(2);
+  });
+
+  it("keeps several users on one connection apart", async () => {
+    const connection = await harness.connect();
+    const [first, second] = [await logOn(connection, alice), await logOn(connection, bob)];
+    const tree = await first.treeConnect("data");
+    await tree.put("file", "content");
+    const file = await tree.create("file");
+    const other = await second.treeConnect("data");
+    const reply = await other.exchange(requests.read(file.fileId, 0, 7));
+    expect(statusName(reply.status)).toBe("STATUS_FILE_CLOSED");
+    const stolen = await second.exchange(requests.create("file"), { treeId: tree.treeId + 1000 });
+    expect(statusName(stolen.status)).toBe("STATUS_NETWORK_NAME_DELETED");
+  });
+
+  describe("of a previous session", () => {
+    it("ends that of the same user", async () => {
+      const before = await harness.mount();
+      const file = await before.createFile("file");
+      const session = await harness.logOn(alice, { previousSessionId: before.session.sessionId });
+      expect(harness.server.sessions.size).toBe(1);
+      const reply = await before.exchange(requests.read(file.fileId, 0, 1));
+      expect(statusName(reply.status)).toBe("STATUS_USER_SESSION_DELETED");
+      // Its handles are gone: nothing keeps the file from being opened alone.
+      expect(await (await session.treeConnect("data")).tryCreate("file", { shareAccess: 0 })).toBe(NtStatus.SUCCESS);
+    });
+
+    it("leaves that of another user alone", async () => {
+      const before = await harness.mount();
+      await harness.logOn(bob, { previousSessionId: before.session.sessionId });
+      expect(await before.tryCreate("")).toBe(NtStatus.SUCCESS);
+    });
+
+    it("ignores one that does not exist, and itself", async () => {
+      expect(await statusOf(harness.logOn(alice, { previousSessionId: 4711n }))).toBe("STATUS_SUCCESS");
+    });
+
+    it("ends nothing where the new logon fails", async () => {
+      const before = await harness.mount();
+      const failing = harness.logOn(wrong, { previousSessionId: before.session.sessionId });
+      expect(await statusOf(failing)).toBe("STATUS_LOGON_FAILURE");
+      expect(await before.tryCreate("")).toBe(NtStatus.SUCCESS);
+    });
+  });
+
+  describe("of a session that exists", () => {
+    it.each(ALL_DIALECTS)("logs the user on again in %i, and keeps keys, trees and handles", async (dialect) => {
+      const tree = await harness.mount("data", { negotiate: { dialects: [dialect] }, sign: true });
+      const file = await tree.createFile("file");
+      await file.write(0, "before");
+      await tree.session.reauthenticate(alice);
+      expect((await file.read(0, 6)).toString()).toBe("before");
+      expect(harness.server.sessions.size).toBe(1);
+    });
+
+    it("does not become another user's", async () => {
+      const tree = await harness.mount("data", { sign: true });
+      expect(await statusOf(tree.session.reauthenticate(bob))).not.toBe("STATUS_SUCCESS");
+      for (const session of harness.server.sessions.values()) expect(session.identity?.userName).toBe("Alice");
+    });
+
+    it("is not worked on by two exchanges at once", async () => {
+      const { connection } = await harness.logOn();
+      const exchange = new LogOn(connection, alice);
+      await exchange.step();
+      connection.credits = 10;
+      const steps = [exchange.step(), exchange.step()];
+      const statuses = (await Promise.all(steps)).map(({ status }) => statusName(status));
+      expect(statuses).toContain("STATUS_SUCCESS");
+      expect(harness.errors).toEqual([]);
+    });
+  });
+
+  describe("that binds a further connection", () => {
+    const guid = Buffer.alloc(16, 0x42);
+
+    it.each([Dialect.SMB_3_0, Dialect.SMB_3_0_2, Dialect.SMB_3_1_1])("works in dialect %i", async (dialect) => {
+      const negotiate = { dialects: [dialect] };
+      const session = await logOn(await harness.connect(negotiate, guid), alice, { sign: true });
+      const tree = await session.treeConnect("data");
+      const file = await tree.createFile("file");
+      const second = await harness.connect(negotiate, guid);
+      await session.bind(second, alice);
+      await file.write(0, "by the first");
+      const reply = await file.exchange(requests.read(file.fileId, 0, 12), { connection: second });
+      expect(reply.message.subarray(-12).toString()).toBe("by the first");
+      // The session outlives its first connection.
+      session.connection.close();
+      await settle();
+      expect((await file.exchange(requests.close(file.fileId), { connection: second })).status).toBe(0);
+      second.close();
+      await settle();
+      expect(harness.server.sessions.size).toBe(0);
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("carries encrypted requests on both", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice, { encrypt: true });
+      const second = await harness.connect({}, guid);
+      await session.bind(second, alice);
+      const tree = await session.treeConnect("data", { connection: second });
+      expect((await tree.exchange(requests.echo(), { connection: second })).encrypted).toBe(true);
+      expect((await tree.exchange(requests.echo())).encrypted).toBe(true);
+    });
+
+    /** Binds a session of Alice's by somebody else's rules, and tells how that ends. */
+    async function bound(
+      options: { dialects?: readonly number[]; secondDialects?: readonly number[]; account?: Account } = {},
+    ) {
+      const signingAlgorithms = [SigningAlgorithm.AES_CMAC];
+      const dialects = options.dialects ?? ALL_DIALECTS;
+      const session = await logOn(await harness.connect({ dialects, signingAlgorithms }, guid), alice);
+      const second = await harness.connect({ dialects: options.secondDialects ?? dialects, signingAlgorithms }, guid);
+      const status = await statusOf(session.bind(second, options.account ?? alice));
+      // Whatever was refused, the session and its first connection are as before.
+      const tree = await session.treeConnect("data");
+      expect(await tree.tryCreate("")).toBe(NtStatus.SUCCESS);
+      return status;
+    }
+
+    it("needs the same dialect", async () => {
+      expect(await bound({ secondDialects: [Dialect.SMB_3_0_2] })).toBe("STATUS_INVALID_PARAMETER");
+    });
+
+    it.each([Dialect.SMB_2_0_2, Dialect.SMB_2_1])("is not for dialect %i", async (dialect) => {
+      expect(await bound({ dialects: [dialect] })).toBe("STATUS_REQUEST_NOT_ACCEPTED");
+    });
+
+    it("needs the same user", async () => {
+      expect(await bound({ account: bob })).toBe("STATUS_ACCESS_DENIED");
+    });
+
+    it("needs the password", async () => {
+      expect(await bound({ account: wrong })).toBe("STATUS_LOGON_FAILURE");
+    });
+
+    it("needs a session", async () => {
+      const second = await harness.connect({}, guid);
+      const attempt = logOn(second, alice, { sessionId: 99n, flags: SessionSetupFlag.BINDING });
+      expect(await statusOf(attempt)).toBe("STATUS_USER_SESSION_DELETED");
+    });
+
+    it("needs a signature, with the session's key", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice);
+      const second = await harness.connect({}, guid);
+      const unsigned = new LogOn(second, alice, { sessionId: session.sessionId, flags: SessionSetupFlag.BINDING });
+      expect(statusName((await unsigned.step()).status)).toBe("STATUS_INVALID_PARAMETER");
+      const other = await logOn(await harness.connect({}, guid), alice);
+      const forged = new LogOn(second, alice, { sessionId: session.sessionId, flags: SessionSetupFlag.BINDING }, other);
+      const refusal = await forged.step();
+      expect(statusName(refusal.status)).toBe("STATUS_ACCESS_DENIED");
+      expect(refusal.signed).toBe(false);
+      expect(await statusOf(session.bind(second, alice))).toBe("STATUS_SUCCESS");
+    });
+
+    it("is refused on a connection that the session has already", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice);
+      expect(await statusOf(session.bind(session.connection, alice))).toBe("STATUS_REQUEST_NOT_ACCEPTED");
+      const second = await harness.connect({}, guid);
+      await session.bind(second, alice);
+      expect(await statusOf(session.bind(second, alice))).not.toBe("STATUS_SUCCESS");
+      expect((await session.exchange(requests.echo(), { connection: second, sign: true })).status).toBe(0);
+    });
+
+    it("gives the connection nothing before it is done", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice);
+      const tree = await session.treeConnect("data");
+      const second = await harness.connect({}, guid);
+      const exchange = new LogOn(second, alice, { flags: SessionSetupFlag.BINDING }, session);
+      expect((await exchange.step()).status).toBe(NtStatus.MORE_PROCESSING_REQUIRED);
+      const reply = await second.exchange(requests.create("x"), {
+        header: { sessionId: session.sessionId, treeId: tree.treeId },
+      });
+      expect(statusName(reply.status)).toBe("STATUS_USER_SESSION_DELETED");
+    });
+
+    it("is for sessions that are logged on", async () => {
+      const first = await harness.connect({}, guid);
+      const half = new LogOn(first, alice);
+      await half.step();
+      const session = await logOn(await harness.connect({}, guid), alice);
+      const second = await harness.connect({}, guid);
+      const attempt = new LogOn(second, alice, { sessionId: half.sessionId, flags: SessionSetupFlag.BINDING }, session);
+      expect(statusName((await attempt.step()).status)).toBe("STATUS_REQUEST_NOT_ACCEPTED");
+    });
+  });
+
+  describe("of guests and anonymous users", () => {
+    const guests = { authenticator: { guest: "Alice", allowAnonymous: true } };
+
+    it("is marked as what it is, where the configuration allows it", async () => {
+      const open = await ServerHarness.start(guests);
+      expect((await open.logOn(nobody)).flags).toBe(SessionFlag.IS_NULL);
+      expect((await open.logOn(stranger)).flags).toBe(SessionFlag.IS_GUEST);
+      expect((await open.logOn(alice)).flags).toBe(0);
+      expect([...open.server.sessions.values()].map(({ identity }) => identity?.kind)).toEqual([
+        "anonymous",
+        "guest",
+        "user",
+      ]);
+    });
+
+    it("takes no wrong password of a user for a guest", async () => {
+      const open = await ServerHarness.start(guests);
+      expect(await statusOf(open.logOn(wrong))).toBe("STATUS_LOGON_FAILURE");
+    });
+
+    it.each([
+      ["anonymous", nobody],
+      ["guest", stranger],
+    ])("is never signed: %s", async (_, account) => {
+      const open = await ServerHarness.start(guests);
+      const session = await open.logOn(account);
+      const tree = await session.treeConnect("data");
+      expect((await tree.exchange(requests.echo())).signed).toBe(false);
+      const reply = await tree.exchange(requests.create(""), { header: { flags: 8 } });
+      expect(statusName(reply.status)).toBe("STATUS_ACCESS_DENIED");
+    });
+
+    it.each([
+      ["signing", { signingRequired: true }],
+      ["encryption", { encryption: "required" as const }],
+    ])("is refused where %s is required", async (_, protocol) => {
+      const open = await ServerHarness.start({ ...guests, protocol });
+      for (const account of [nobody, stranger]) {
+        expect(await statusOf(open.logOn(account))).toBe("STATUS_ACCESS_DENIED");
+      }
+      expect(open.server.sessions.size).toBe(0);
+    });
+
+    it("cannot be bound", async () => {
+      const open = await ServerHarness.start(guests);
+      const guid = Buffer.alloc(16, 3);
+      const guest = await logOn(await open.connect({}, guid), stranger);
+      const user = await logOn(await open.connect({}, guid), alice);
+      const second = await open.connect({}, guid);
+      const attempt = new LogOn(second, alice, { sessionId: guest.sessionId, flags: SessionSetupFlag.BINDING }, user);
+      expect(statusName((await attempt.step()).status)).toBe("STATUS_NOT_SUPPORTED");
+    });
+  });
+
+  it("asks who requires encryption for a cipher", async () => {
+    const strict = await ServerHarness.start({ protocol: { encryption: "required" } });
+    for (const negotiate of [{ dialects: [Dialect.SMB_2_1] }, { ciphers: [] }]) {
+      expect(await statusOf(strict.logOn(alice, { negotiate }))).toBe("STATUS_ACCESS_DENIED");
+    }
+    const session = await strict.logOn();
+    expect(session.flags).toBe(SessionFlag.ENCRYPT_DATA);
+    expect(await statusOf(session.treeConnect("data"))).toBe("STATUS_SUCCESS");
+  });
+
+  it("takes SIGNING_REQUIRED from the request and from the negotiation", async () => {
+    const required = SecurityMode.SIGNING_ENABLED | SecurityMode.SIGNING_REQUIRED;
+    for (const options of [{ securityMode: required }, { negotiate: { securityMode: required } }]) {
+      const session = await harness.logOn(alice, options);
+      expect(harness.server.sessions.get(session.sessionId)?.signingRequired).toBe(true);
+    }
+  });
+});
+
+describe("LOGOFF", () => {
+  it("ends the session with its trees and handles", async () => {
+    const harness = await ServerHarness.start();
+    const tree = await harness.mount("data", { sign: true });
+    await tree.createFile("file", { shareAccess: 0 });
+    await tree.session.logOff();
+    const reply = await tree.exchange(requests.create("file"), { sign: false, verify: false });
+    expect(statusName(reply.status)).toBe("STATUS_USER_SESSION_DELETED");
+    const other = await harness.mount();
+    expect(await other.tryCreate("file", { shareAccess: 0 })).toBe(NtStatus.SUCCESS);
+    expect(harness.server.fileTable(harness.volume).size).toBe(0);
+  });
+});
