@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import { closeOpen } from "../state/close-open.ts";
-import { showWriteTime } from "../state/write-time.ts";
+import type { FileOpen } from "../state/open.ts";
+import { settleWriteTime } from "../state/write-time.ts";
 import {
   CLOSE_RESPONSE_WITHOUT_ATTRIBUTES,
   type CloseRequest,
@@ -29,24 +31,39 @@ function handle(request: Request, message: CloseRequest): Awaitable<void> {
   const { open, server } = request;
   const wantsAttributes = (message.flags & CloseFlag.POSTQUERY_ATTRIB) !== 0;
   if (open.kind === "pipe" || !wantsAttributes) {
-    return finish(request, closeOpen(server, open), CLOSE_RESPONSE_WITHOUT_ATTRIBUTES);
+    const settling = open.kind === "pipe" ? undefined : settled(open);
+    return chain(settling, () => finish(request, closeOpen(server, open), CLOSE_RESPONSE_WITHOUT_ATTRIBUTES));
   }
-  if (open.hasWritten) showWriteTime(open.file);
-  return chain(factsOf(open), (facts) =>
-    finish(request, closeOpen(server, open), {
-      flags: CloseFlag.POSTQUERY_ATTRIB,
-      creationTime: facts.creationTime,
-      lastAccessTime: facts.lastAccessTime,
-      lastWriteTime: facts.lastWriteTime,
-      changeTime: facts.changeTime,
-      allocationSize: BigInt(facts.allocationSize),
-      endOfFile: BigInt(facts.endOfFile),
-      fileAttributes: wireAttributes(facts.attributes),
-    }),
+  return chain(settled(open), () =>
+    chain(factsOf(open), (facts) =>
+      finish(request, closeOpen(server, open), {
+        flags: CloseFlag.POSTQUERY_ATTRIB,
+        creationTime: facts.creationTime,
+        lastAccessTime: facts.lastAccessTime,
+        lastWriteTime: facts.lastWriteTime,
+        changeTime: facts.changeTime,
+        allocationSize: BigInt(facts.allocationSize),
+        endOfFile: BigInt(facts.endOfFile),
+        fileAttributes: wireAttributes(facts.attributes),
+      }),
+    ),
   );
 }
 
 /** The client learns of the end when the storage knows it: a file deleted on close is gone by then. */
 function finish(request: Request, closed: Awaitable<void>, response: CloseResponse): Awaitable<void> {
   return chain(closed, () => encodeCloseResponse(request.writer, response));
+}
+
+/** A time that cannot be set is no reason to keep the handle open: the one of the last write remains. */
+function settled(open: FileOpen): Awaitable<void> {
+  const ignore = (error: unknown) => {
+    if (!(error instanceof SmbError)) throw error;
+  };
+  try {
+    const settling = settleWriteTime(open);
+    return settling instanceof Promise ? settling.catch(ignore) : undefined;
+  } catch (error) {
+    ignore(error);
+  }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
-import type { FileTime } from "../../nt/filetime.ts";
+import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { Clock } from "../server-context.ts";
 import { keepFrozenTimes } from "./frozen-times.ts";
 import type { FileOpen } from "./open.ts";
@@ -12,8 +12,8 @@ const DELAY = 2000;
 
 /**
  * The LastWriteTime that clients see while writes are under way. Storage notes each write at once; clients learn of the
- * first one after two seconds, and of all later ones when the handle that wrote is closed or flushed, or the size is set
- * (MS-FSA 2.1.4.17 allows to defer it until then). Without that, a client that keeps what it knows of a file by its
+ * first one after two seconds, and of all later ones when the handle that wrote is closed or flushed, or other properties
+ * of the file are set (MS-FSA 2.1.4.17 allows to defer it until then). Without that, a client that keeps what it knows of a file by its
  * LastWriteTime would throw away its cache with every write of its own.
  */
 export interface DeferredWriteTime {
@@ -37,6 +37,18 @@ export function writeDeferred(open: FileOpen, clock: Clock, write: () => Awaitab
     file.deferredWriteTime = { shown: lastWriteTime, until, clock };
     return write();
   });
+}
+
+/**
+ * Ends the deferral for a handle that is about to be closed. What was written after the first two seconds takes the time
+ * of the closing, as where the file system itself defers.
+ */
+export function settleWriteTime({ file, hasWritten, link }: FileOpen): Awaitable<void> {
+  const { deferredWriteTime: deferred } = file;
+  if (!hasWritten || deferred === undefined) return;
+  showWriteTime(file);
+  if (deferred.until !== Number.POSITIVE_INFINITY || link.deletePending) return;
+  return file.node.setBasic({ lastWriteTime: fileTimeFromMilliseconds(deferred.clock.now()) });
 }
 
 /** From here on clients see the LastWriteTime that the storage has. */

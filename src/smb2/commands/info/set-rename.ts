@@ -54,8 +54,6 @@ async function rename(request: Request, open: FileOpen, wanted: Rename): Promise
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   if (fileName.startsWith(":")) return renameStream(open, wanted);
-  // A stream cannot leave its file.
-  if (open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
   return renameLink(request, open, wanted);
 }
 
@@ -66,12 +64,14 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
   if (files === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
   if (link.path.length === 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const path = parseSharePath(wanted.fileName);
-  if (path.stream !== "" || path.type !== "" || path.components.length === 0) {
+  const target = path.components;
+  if (target.length === 0) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  const { mayDeleteChild } = await checkDestination(request, volume, files, target, node.directory);
+  // A stream cannot leave its file, not even to where it is already.
+  if (open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (path.stream !== "" || path.type !== "" || (path.trailingSeparator && !node.directory)) {
     throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   }
-  if (path.trailingSeparator && !node.directory) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
-  const target = path.components;
-  const { mayDeleteChild } = await checkDestination(request, volume, files, target, node.directory);
   checkMovable(files, open, target);
   const existing = await volume.open(target);
   try {
