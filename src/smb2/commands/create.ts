@@ -104,6 +104,9 @@ function checkParameters(message: CreateRequest): void {
   if ((options & UNSUPPORTED_OPTIONS) !== 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
   if (disposition > CreateDisposition.OVERWRITE_IF) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if ((message.shareAccess & ~7) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  // SYNCHRONIZE alone is access to nothing.
+  const asksNothing = (desiredAccess & ~Access.SYNCHRONIZE) === 0;
+  if (asksNothing || (desiredAccess & RESERVED_ACCESS) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   if ((message.fileAttributes & ~KNOWN_ATTRIBUTES) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if ((message.fileAttributes & FileAttribute.ENCRYPTED) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   const directory = (options & CreateOption.DIRECTORY_FILE) !== 0;
@@ -117,7 +120,6 @@ function checkParameters(message: CreateRequest): void {
       throw new SmbError(NtStatus.INVALID_PARAMETER);
     }
   }
-  if (desiredAccess === 0 || (desiredAccess & RESERVED_ACCESS) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   const mayDelete = Access.DELETE | Access.GENERIC_ALL | Access.MAXIMUM_ALLOWED;
   if ((options & CreateOption.DELETE_ON_CLOSE) !== 0 && (desiredAccess & mayDelete) === 0) {
     throw new SmbError(NtStatus.ACCESS_DENIED);

@@ -11,8 +11,7 @@ import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts"
 import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
 import { command } from "./command.ts";
 
-/** Offset that stands for the end of file (MS-FSA 2.1.5.4). */
-const END_OF_FILE = 0xffff_ffff_ffff_ffffn;
+/** Largest offset + length of a write (MS-FSA 2.1.5.4): signed 64 bits. */
 const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
 
 /** SMB2 WRITE (MS-SMB2 3.3.5.13). */
@@ -39,9 +38,6 @@ function handle(request: Request, message: WriteRequest): Awaitable<void> {
   const { stream } = open;
   if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
   if ((open.grantedAccess & (Access.WRITE_DATA | Access.APPEND_DATA)) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
-  if (message.offset === END_OF_FILE) {
-    return chain(stream.data.size(), ({ endOfFile }) => writeAt(request, open, message, endOfFile));
-  }
   if (message.offset > OFFSET_LIMIT) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const end = message.offset + BigInt(data.length);
   if (end > OFFSET_LIMIT) throw new SmbError(NtStatus.INVALID_PARAMETER);
