@@ -101,7 +101,7 @@ function verifySession(request: Request, needed: boolean, allowedExpired: boolea
   if (header.command === Command.NEGOTIATE) return;
   request.session = session;
   chain.session = session;
-  if (header.command !== Command.SESSION_SETUP || session.state === "valid") verifyProtection(request, session);
+  if (session.state === "valid" || session.state === "expired") verifyProtection(request, session);
   if (!needed) return;
   expireSession(request, session);
   if (session.state === "expired") {
@@ -134,10 +134,8 @@ function verifyProtection(request: Request, session: Session): void {
   if (request.isSigned) {
     const channel = session.channels.get(connection);
     if (channel === undefined || !session.canSign) {
-      if (session.state === "valid" && request.header.command !== Command.SESSION_SETUP) {
-        throw new SmbError(NtStatus.ACCESS_DENIED);
-      }
-      return;
+      if (request.header.command === Command.SESSION_SETUP) return;
+      throw new SmbError(NtStatus.ACCESS_DENIED);
     }
     if (!channel.signer.verify([request.reader.buffer])) {
       request.server.context.log.warn(
@@ -147,11 +145,12 @@ function verifyProtection(request: Request, session: Session): void {
       request.badSignature = true;
       throw new SmbError(NtStatus.ACCESS_DENIED);
     }
-    return;
+  } else if (session.signingRequired) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
   }
-  if (request.header.command === Command.SESSION_SETUP) return;
-  if (session.encryptData && session.state === "valid") throw new SmbError(NtStatus.ACCESS_DENIED);
-  if (session.signingRequired && session.state === "valid") throw new SmbError(NtStatus.ACCESS_DENIED);
+  // SESSION_SETUP is never encrypted; a signature does not stand in for the encryption of all others.
+  if (session.encryptData && request.header.command !== Command.SESSION_SETUP)
+    throw new SmbError(NtStatus.ACCESS_DENIED);
 }
 
 /** MS-SMB2 3.3.5.2.11. */
