@@ -277,13 +277,3 @@ function messagePieces(head: Buffer, response: Response, data: Buffer, padded: b
   const rest = (own.length + data.length) % 8;
   return rest === 0 ? [own, data] : [own, data, PADDING.subarray(0, 8 - rest)];
 }
-
-/** The status to answer with, for whatever a handler has thrown; logs what is a bug. */
-export function statusOf(error: unknown, request: Request): number {
-  if (error instanceof SmbError) return error.status;
-  request.server.context.log.error(
-    { err: error, command: request.header.command, client: request.connection.remoteAddress },
-    "a request failed inside the server",
-  );
-  return NtStatus.INTERNAL_ERROR;
-}

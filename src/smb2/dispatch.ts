@@ -2,8 +2,8 @@
 
 import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
-import { statusOf } from "./chain.ts";
 import { commandTable } from "./commands/table.ts";
+import { statusOf } from "./failure.ts";
 import type { Request } from "./request.ts";
 import type { Session } from "./state/session.ts";
 import { Command, Dialect } from "./wire/constants.ts";

@@ -48,7 +48,8 @@ export function settleWriteTime({ file, hasWritten, link }: FileOpen): Awaitable
   if (!hasWritten || deferred === undefined) return;
   showWriteTime(file);
   if (deferred.until !== Number.POSITIVE_INFINITY || link.deletePending) return;
-  return file.node.setBasic({ lastWriteTime: fileTimeFromMilliseconds(deferred.clock.now()) });
+  // The clock counts whole milliseconds: the end of this one, since the closing is not earlier than the request for it.
+  return file.node.setBasic({ lastWriteTime: fileTimeFromMilliseconds(deferred.clock.now() + 1) });
 }
 
 /** From here on clients see the LastWriteTime that the storage has. */

@@ -3,7 +3,7 @@
 import { Access } from "../../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { copyRange } from "../../../offload/copier.ts";
-import { statusOf } from "../../chain.ts";
+import { statusOf } from "../../failure.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen, Open } from "../../state/open.ts";
