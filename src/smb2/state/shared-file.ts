@@ -35,8 +35,8 @@ export class SharedStream {
   readonly file: SharedFile;
   /** As stored; `""` is the default data stream, or the directory itself. */
   name: string;
-  /** Absent for a directory. */
-  readonly data: VolumeStream | undefined;
+  /** Absent for a directory. Another object after a rename from or to the default stream. */
+  data: VolumeStream | undefined;
   /** Stream.IsDeleted, of a named stream. */
   deletePending = false;
   readonly locks = new ByteRangeLockList();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { foldName, parseSharePath, parseStreamPath, sameName } from "../../../nt/names.ts";
+import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { NtPath } from "../../../vfs/volume.ts";
 import type { Request } from "../../request.ts";
@@ -12,6 +12,7 @@ import {
   type FileRenameInformationEx,
 } from "../../wire/fscc/rename-info.ts";
 import { checkDestination } from "../parent-directory.ts";
+import { renameStream } from "./rename-stream.ts";
 import { checkReplacement } from "./replace-target.ts";
 
 interface Rename {
@@ -53,7 +54,7 @@ async function rename(request: Request, open: FileOpen, wanted: Rename): Promise
   if (wanted.rootDirectory !== 0n || fileName === "" || fileName.startsWith("\\")) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
-  if (fileName.startsWith(":")) return renameStream(open, wanted);
+  if (fileName.startsWith(":")) return renameStream(open, fileName, wanted.replaceIfExists);
   return renameLink(request, open, wanted);
 }
 
@@ -119,50 +120,5 @@ function moveLinks(files: FileTable, moved: Link, from: NtPath, to: NtPath, dire
     for (const link of file.links) {
       if (link !== moved && isBelow(link.path, from)) link.path = [...to, ...link.path.slice(from.length)];
     }
-  }
-}
-
-/** MS-FSA 2.1.5.15.12.1. */
-async function renameStream(open: FileOpen, wanted: Rename): Promise<void> {
-  const { file, stream } = open;
-  const { stream: name, type } = streamNameOf(wanted.fileName);
-  if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  if (type === "$INDEX_ALLOCATION") throw new SmbError(NtStatus.OBJECT_TYPE_MISMATCH);
-  if (name === "" && file.node.directory) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  if (stream.deletePending || open.link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
-  if (sameName(name, stream.name)) return;
-  // The default stream of a file stays where it is: the storage cannot turn it into another.
-  if (name === "" || stream.name === "") throw new SmbError(NtStatus.NOT_SUPPORTED);
-  await makeRoom(open, name, wanted.replaceIfExists);
-  const from = stream.name;
-  await file.node.renameStream(from, name, wanted.replaceIfExists);
-  file.streams.delete(foldName(from));
-  stream.name = name;
-  file.streams.set(foldName(name), stream);
-}
-
-/** Another stream gives way only when nobody has it open and it is empty. */
-async function makeRoom({ file }: FileOpen, name: string, replaceIfExists: boolean): Promise<void> {
-  const key = foldName(name);
-  const known = file.streams.get(key);
-  const data = known?.data ?? (await file.node.openStream(name));
-  if (data === undefined) return;
-  try {
-    if (!replaceIfExists) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
-    const { endOfFile } = await data.size();
-    if (endOfFile > 0 || (file.streams.get(key)?.opens.size ?? 0) > 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
-    file.streams.delete(key);
-  } catch (error) {
-    if (known === undefined) await data.close();
-    throw error;
-  }
-  await data.close();
-}
-
-function streamNameOf(fileName: string): { stream: string; type: string } {
-  try {
-    return parseStreamPath(fileName);
-  } catch {
-    throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
 }
