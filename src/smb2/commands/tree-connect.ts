@@ -41,10 +41,10 @@ function handle(request: Request, message: TreeConnectRequest): void {
   connectDisk(request, share);
 }
 
-/** The share of `\\server\share`. */
+/** The share of `\\server\share`. @throws SmbError INVALID_PARAMETER for another form (MS-SMB2 2.2.9) */
 function shareName(path: string): string {
   const match = /^\\\\[^\\]+\\([^\\]+)$/.exec(path);
-  if (match?.[1] === undefined) throw new SmbError(NtStatus.BAD_NETWORK_NAME);
+  if (match?.[1] === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   return match[1];
 }
 
