@@ -84,9 +84,19 @@ export class VolumePool {
     await this.closeUnused();
   }
 
+  /** In the background: streams of files that others removed while the server was away are of no use to anybody. */
+  #collect(volume: PosixVolume, share: string): void {
+    volume.collectOrphanedStreams().then(
+      (removed) => removed > 0 && this.#log.info({ share, removed }, "streams of removed files collected"),
+      (err: unknown) => this.#log.warn({ share, err }, "streams of removed files could not be collected"),
+    );
+  }
+
   async #openVolume(options: PosixVolumeOptions, share: string): Promise<Volume> {
     try {
-      return await PosixVolume.open({ ...options, logger: this.#log });
+      const volume = await PosixVolume.open({ ...options, logger: this.#log });
+      if (!volume.info.readOnly) this.#collect(volume, share);
+      return volume;
     } catch (error) {
       throw new StartupError(
         `The share "${share}" cannot be served: ${error instanceof Error ? error.message : error}.`,
