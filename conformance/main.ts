@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Entry of `npm run conformance`: runs the named suites, or all of them, and counts. */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onExit } from "./lib/process.ts";
 import { Report, type Suite } from "./lib/report.ts";
 import type { ServerKind } from "./lib/server.ts";
 import { tempDir } from "./lib/temp.ts";
@@ -11,6 +16,39 @@ const usage = `usage: conformance/run [--server tessera|samba] [SUITE [SUITE'S O
 Runs one suite with its options, or all of them with none. Suites: ${suites.map((suite) => suite.name).join(", ")}
 `;
 
+/** Set in the process that `runInOwnNetwork` starts: the file for its counts. */
+const reportVariable = "TESSERA_CONFORMANCE_REPORT";
+
+/** Runs one suite in a new process, in a network namespace with nothing but a loopback interface. */
+async function runInOwnNetwork(
+  suite: Suite,
+  serverKind: ServerKind,
+  args: readonly string[],
+  report: Report,
+): Promise<void> {
+  const folder = tempDir("conformance-report");
+  const file = join(folder.path, "report.json");
+  const main = fileURLToPath(import.meta.url);
+  const child = spawn(
+    "unshare",
+    [
+      ...["--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"],
+      ...[process.execPath, ...process.execArgv, main, "--server", serverKind, suite.name, ...args],
+    ],
+    { stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, [reportVariable]: file } },
+  );
+  // The child cleans up after itself.
+  const release = onExit(() => child.kill("SIGTERM"));
+  const status = await new Promise<number>((resolve) => {
+    child.once("error", () => resolve(-1));
+    child.once("exit", (code) => resolve(code ?? -1));
+  });
+  release();
+  if (existsSync(file)) report.merge(JSON.parse(readFileSync(file, "utf8")));
+  else report.add(suite.name, "fail", `the suite's process ended with ${status} and left no report`);
+  folder.remove();
+}
+
 async function runSuite(suite: Suite, serverKind: ServerKind, args: readonly string[], report: Report): Promise<void> {
   const missing = missingTools(suite.tools);
   if (missing.length > 0) {
@@ -18,6 +56,9 @@ async function runSuite(suite: Suite, serverKind: ServerKind, args: readonly str
     const status = process.env["CI"] === "true" ? "fail" : "skip";
     report.add(suite.name, status, `missing: ${missing.join(", ")}; conformance/install-tools installs them`);
     return;
+  }
+  if (suite.ownNetwork === true && process.env[reportVariable] === undefined) {
+    return runInOwnNetwork(suite, serverKind, args, report);
   }
   const folder = tempDir(`conformance-${suite.name}`);
   const started = performance.now();
@@ -51,7 +92,9 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const report = new Report();
   for (const suite of chosen) await runSuite(suite, serverKind, args, report);
-  process.stdout.write(`${report.summary()}\n`);
+  const reportFile = process.env[reportVariable];
+  if (reportFile === undefined) process.stdout.write(`${report.summary()}\n`);
+  else writeFileSync(reportFile, JSON.stringify(report));
   return report.failed > 0 ? 1 : 0;
 }
 

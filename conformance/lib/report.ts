@@ -32,6 +32,17 @@ export class Report {
     return this.#counts.fail;
   }
 
+  /** Counts and failed cases, for `merge` in another process. */
+  toJSON(): { counts: Record<Status, number>; failures: string[] } {
+    return { counts: this.#counts, failures: this.#failures };
+  }
+
+  /** Adds what another process has counted and printed. */
+  merge(other: ReturnType<Report["toJSON"]>): void {
+    for (const status of ["pass", "fail", "skip"] as const) this.#counts[status] += other.counts[status];
+    this.#failures.push(...other.failures);
+  }
+
   summary(): string {
     const { pass, fail, skip } = this.#counts;
     const list = this.#failures.map((name) => `failed: ${name}\n`).join("");
@@ -52,6 +63,8 @@ export interface Suite {
   readonly name: string;
   /** Programs that have to be installed. */
   readonly tools: readonly string[];
+  /** Runs in a network namespace of its own, where it may take port 445 and filter packets. Needs root. */
+  readonly ownNetwork?: boolean;
   readonly run: (context: SuiteContext) => Promise<void>;
 }
 

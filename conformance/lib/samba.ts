@@ -98,7 +98,7 @@ export async function startSamba(options: ServerOptions): Promise<RunningServer>
   for (const name of ["lock", "state", "cache", "private", "pid", "ncalrpc", "log"]) {
     mkdirSync(folder(name), { recursive: true, mode: 0o755 });
   }
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const configFile = join(base, "smb.conf");
   const sections = options.shares.map((share) => sharesSection(share, options));
   writeFileSync(configFile, `${[globalSection(port, options, folder), ...sections].join("\n\n")}\n`);

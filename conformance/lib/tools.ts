@@ -18,6 +18,8 @@ const packages: Readonly<Record<string, string>> = {
   "mkfs.btrfs": "btrfs-progs",
   "mkfs.ext4": "e2fsprogs",
   unshare: "util-linux",
+  ip: "iproute2",
+  iptables: "iptables",
   setfattr: "attr",
   getfattr: "attr",
 };

@@ -49,7 +49,7 @@ export const presetFile = "preset.bin";
 
 const torture = (name: string, value: string) => `--option=torture:${name}=${value}`;
 
-const options: Readonly<Record<string, readonly string[]>> = {
+const options: Record<string, readonly string[]> = {
   // The attribute that holds the security descriptor must be hidden from clients.
   "smb2.ea": [torture("acl_xattr_name", "NTACL")],
   "smb2.set-sparse-ioctl": [torture("filename", presetFile)],
@@ -65,6 +65,16 @@ const options: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** These cut connections by dropping their packets, each by a rule for its own port in the suite's network namespace. */
+for (const suite of ["smb2.multichannel", "smb2.replay", "smb2.oplock", "smb2.lease"]) {
+  options[suite] = [...(options[suite] ?? []), torture("use_iptables", "yes")];
+}
+
+/** Whether a suite asks for a server that requires signing. */
+export function needsSigning(suite: string): boolean {
+  return suite === "smb2.session-require-signing";
+}
+
 /** Extra arguments of a suite. */
 export function suiteOptions(suite: string): readonly string[] {
   return options[suite] ?? [];
@@ -76,7 +86,19 @@ export function shareOf(suite: string): string {
 }
 
 /** Seconds that the slow suites take, so that they start first. */
-const slow: Readonly<Record<string, number>> = {};
+const slow: Readonly<Record<string, number>> = {
+  "smb2.lease": 180,
+  "smb2.replay": 140,
+  "smb2.oplock": 110,
+  "smb2.notify": 100,
+  "smb2.lock": 60,
+  "smb2.multichannel": 20,
+  "smb2.timestamps": 17,
+  "smb2.create": 11,
+  "smb2.dir": 11,
+  "smb2.compound_find": 10,
+  "smb2.durable-v2-delay": 10,
+};
 
 export function expectedSeconds(suite: string): number {
   return slow[suite] ?? 0;

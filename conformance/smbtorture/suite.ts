@@ -8,7 +8,15 @@ import { type Image, mountImage } from "../lib/image.ts";
 import type { Report, SuiteContext } from "../lib/report.ts";
 import { type RunningServer, type ShareSpec, startServer } from "../lib/server.ts";
 import { smbclientOk } from "../lib/smbclient.ts";
-import { expectedSeconds, listSuites, presetFile, shareOf, suiteOf, type TortureSuite } from "./catalogue.ts";
+import {
+  expectedSeconds,
+  listSuites,
+  needsSigning,
+  presetFile,
+  shareOf,
+  suiteOf,
+  type TortureSuite,
+} from "./catalogue.ts";
 import { type CaseResult, executeSuite } from "./execute.ts";
 import { type Row, readTable, writeTable } from "./table.ts";
 
@@ -101,16 +109,20 @@ async function prepare(suite: TortureSuite, server: RunningServer): Promise<void
   if (needsFile) await smbclientOk(server, shareOf(suite.name), `put /etc/hostname ${presetFile}`);
 }
 
-async function runAll(suites: readonly TortureSuite[], options: Options, server: SharedServer): Promise<CaseResult[]> {
+async function runAll(
+  suites: readonly TortureSuite[],
+  options: Options,
+  serverFor: (suite: string) => Promise<RunningServer>,
+): Promise<CaseResult[]> {
   const queue = [...suites].sort((a, b) => expectedSeconds(b.name) - expectedSeconds(a.name));
   const results = new Map<string, CaseResult>();
   const worker = async () => {
     for (let suite = queue.shift(); suite !== undefined; suite = queue.shift()) {
       const started = performance.now();
-      await prepare(suite, await server.get());
+      await prepare(suite, await serverFor(suite.name));
       const done = await executeSuite(suite, {
         timeout: options.timeout,
-        server: () => server.get(),
+        server: () => serverFor(suite.name),
         ...(options.cases.length > 0 ? { only: options.cases } : {}),
       });
       for (const result of done) results.set(result.name, result);
@@ -149,13 +161,24 @@ async function torture(context: SuiteContext): Promise<void> {
   if (chosen.length === 0) throw new Error("no such suite; smbtorture --list names them");
   const image: Image = await mountImage(options.fileSystem, context.workDir, 2048);
   const shares = makeShares(image.path, chosen);
-  const start = () => startServer(context.serverKind, { shares, workDir: join(context.workDir, "server") });
-  const server = new SharedServer(start, context.report);
+  // bug_15346 connects to the standard port, whatever the command line says.
+  const servers = new Map(
+    [false, true].map((signingRequired) => {
+      const workDir = join(context.workDir, signingRequired ? "signing" : "server");
+      const port = signingRequired ? 446 : 445;
+      const start = () => startServer(context.serverKind, { shares, workDir, signingRequired, port });
+      return [signingRequired, new SharedServer(start, context.report)] as const;
+    }),
+  );
   let results: CaseResult[];
   try {
-    results = await runAll(chosen, options, server);
+    results = await runAll(chosen, options, (suite) => {
+      const server = servers.get(needsSigning(suite));
+      if (server === undefined) throw new Error("no server");
+      return server.get();
+    });
   } finally {
-    await server.stop();
+    for (const server of servers.values()) await server.stop();
     await image.unmount();
   }
   if (options.results !== undefined) {
@@ -191,6 +214,7 @@ async function torture(context: SuiteContext): Promise<void> {
 
 export const smbtortureSuite = {
   name: "smbtorture",
-  tools: ["smbtorture", "smbclient", "mkfs.xfs"],
+  tools: ["smbtorture", "smbclient", "mkfs.xfs", "unshare", "ip", "iptables"],
+  ownNetwork: true,
   run: torture,
 };
