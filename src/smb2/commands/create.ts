@@ -72,7 +72,8 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
   }
   checkParameters(message);
   if (message.name.startsWith("\\")) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  const path = parseSharePath(message.name);
+  // No name holds a slash; clients on systems where it separates names send it for a backslash.
+  const path = parseSharePath(message.name.replaceAll("/", "\\"));
   if (findCreateContext(message.contexts, CreateContextName.TIMEWARP_TOKEN) !== undefined) {
     // No volume keeps snapshots, so that no file exists at an earlier time (MS-SMB2 3.3.5.9.4).
     throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
@@ -104,9 +105,7 @@ function checkParameters(message: CreateRequest): void {
   if ((options & UNSUPPORTED_OPTIONS) !== 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
   if (disposition > CreateDisposition.OVERWRITE_IF) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if ((message.shareAccess & ~7) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  // SYNCHRONIZE alone is access to nothing.
-  const asksNothing = (desiredAccess & ~Access.SYNCHRONIZE) === 0;
-  if (asksNothing || (desiredAccess & RESERVED_ACCESS) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (desiredAccess === 0 || (desiredAccess & RESERVED_ACCESS) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   if ((message.fileAttributes & ~KNOWN_ATTRIBUTES) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if ((message.fileAttributes & FileAttribute.ENCRYPTED) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   const directory = (options & CreateOption.DIRECTORY_FILE) !== 0;

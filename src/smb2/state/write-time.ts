@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { FileAttribute } from "../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { Clock } from "../server-context.ts";
@@ -33,9 +34,10 @@ export function writeDeferred(open: FileOpen, clock: Clock, write: () => Awaitab
     return write();
   }
   const until = deferred === undefined ? clock.now() + DELAY : Number.POSITIVE_INFINITY;
-  return chain(file.node.stat(), ({ lastWriteTime }) => {
+  return chain(file.node.stat(), ({ lastWriteTime, attributes }) => {
     file.deferredWriteTime = { shown: lastWriteTime, until, clock };
-    return write();
+    if ((attributes & FileAttribute.ARCHIVE) !== 0) return write();
+    return chain(file.node.setBasic({ attributes: attributes | FileAttribute.ARCHIVE }), write);
   });
 }
 

@@ -52,7 +52,8 @@ const ATTRIBUTES =
 function fullAccessForEverybody(): Buffer {
   const flags = AceFlag.OBJECT_INHERIT | AceFlag.CONTAINER_INHERIT;
   return serialiseSecurityDescriptor({
-    control: SecurityControl.DACL_PRESENT,
+    // What is made below inherits as under Windows, with the entries marked as inherited.
+    control: SecurityControl.DACL_PRESENT | SecurityControl.DACL_AUTO_INHERITED,
     resourceManagerControl: 0,
     owner: WellKnownSid.BUILTIN_ADMINISTRATORS,
     group: WellKnownSid.BUILTIN_ADMINISTRATORS,
