@@ -158,6 +158,7 @@ export interface SharePath {
 /**
  * Splits a share-relative path `a\b\c:stream` (MS-FSCC 2.1.5). A leading backslash, empty components and dot directory
  * names are refused; a path that is a stream alone (`:stream`) means one of the root directory.
+ * @throws SmbError OBJECT_PATH_SYNTAX_BAD a component `..`: nothing leads upwards
  * @throws SmbError OBJECT_NAME_INVALID
  */
 export function parseSharePath(path: string): SharePath {
@@ -169,6 +170,7 @@ export function parseSharePath(path: string): SharePath {
   if (last.name !== "" || components.length > 0) components.push(last.name);
   else if (last.stream === "" && last.type === "") throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   for (const name of components) {
+    if (name === "..") throw new SmbError(NtStatus.OBJECT_PATH_SYNTAX_BAD);
     if (!isValidFileName(name)) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   }
   if (trailingSeparator && last.stream !== "") throw new SmbError(NtStatus.OBJECT_NAME_INVALID);

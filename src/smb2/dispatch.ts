@@ -10,9 +10,6 @@ import { Command, Dialect } from "./wire/constants.ts";
 import { MalformedPacketError } from "./wire/cursor.ts";
 import { type FileId, isNoFileId } from "./wire/file-id.ts";
 
-/** -1 is no session's id (MS-SMB2 3.3.5.5.1). */
-const RESERVED_SESSION_ID = 0xffff_ffff_ffff_ffffn;
-
 /**
  * Runs one request: the checks that all commands share (MS-SMB2 3.3.5.2), then its handler. Never throws and never
  * rejects: whatever goes wrong becomes an error response.
@@ -85,8 +82,8 @@ function verifyAndHandle(request: Request): Awaitable<void> {
 /** MS-SMB2 3.3.5.2.9, 3.3.5.2.4, and 3.3.5.2.1 for messages that should have been encrypted. */
 function verifySession(request: Request, needed: boolean, allowedExpired: boolean): void {
   const { header, connection, chain } = request;
-  const none = header.sessionId === RESERVED_SESSION_ID || (request.isRelated && header.sessionId === 0n);
-  if (none && needed) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  // A related request needs the session of the one before (MS-SMB2 3.3.5.2.7.2).
+  if (request.isRelated && needed && chain.session === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const session = connection.sessions.get(header.sessionId);
   if (session === undefined) {
     signForStranger(request);

@@ -106,6 +106,8 @@ async function createNew(
   if (directory && path.stream !== "") throw new SmbError(NtStatus.NOT_A_DIRECTORY);
   if (path.trailingSeparator && !directory) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   if (volume.info.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
+  // SYNCHRONIZE alone may wait for a file that exists, but create none.
+  if ((desiredAccess & ~Access.SYNCHRONIZE) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   const readOnly = (parameters.attributes & FileAttribute.READONLY) !== 0;
   if (readOnly && (options & CreateOption.DELETE_ON_CLOSE) !== 0) throw new SmbError(NtStatus.CANNOT_DELETE);
 

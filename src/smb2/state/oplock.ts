@@ -119,11 +119,13 @@ export class Oplock {
   /**
    * The client's acknowledgment (MS-SMB2 3.3.5.22.1). Returns the level it holds from now on.
    * @throws SmbError INVALID_DEVICE_STATE no break is under way
-   * @throws SmbError INVALID_OPLOCK_PROTOCOL a level that the break does not leave to the client
+   * @throws SmbError INVALID_OPLOCK_PROTOCOL a level that the break does not leave to the client, or no exclusive oplock
    */
   acknowledge(open: FileOpen, level: number): number {
     const breaking = this.#breaking;
-    if (this.#exclusive !== open || breaking === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_STATE);
+    // Breaks of level II are not acknowledged: who does so mistakes the protocol.
+    if (this.#exclusive !== open) throw new SmbError(NtStatus.INVALID_OPLOCK_PROTOCOL);
+    if (breaking === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_STATE);
     if (level === OplockLevel.LEASE) {
       this.#settle(OplockLevel.NONE);
       throw new SmbError(NtStatus.INVALID_PARAMETER);

@@ -2,6 +2,7 @@
 
 import { Access } from "../../../nt/access-mask.ts";
 import { Fsctl } from "../../wire/fsctl.ts";
+import { getCompression, setCompression } from "./compression.ts";
 import { srvCopychunk, srvRequestResumeKey } from "./copychunk.ts";
 import type { FsctlRow } from "./fsctl.ts";
 import { queryNetworkInterfaceInfo } from "./network-interface.ts";
@@ -66,5 +67,7 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     { name: "FILE_LEVEL_TRIM", target: "file", access: Access.WRITE_DATA, handle: fileLevelTrim },
   ],
   [Fsctl.CREATE_OR_GET_OBJECT_ID, { name: "CREATE_OR_GET_OBJECT_ID", target: "file", handle: getObjectId }],
+  [Fsctl.GET_COMPRESSION, { name: "GET_COMPRESSION", target: "file", handle: getCompression }],
+  [Fsctl.SET_COMPRESSION, { name: "SET_COMPRESSION", target: "file", handle: setCompression }],
   [Fsctl.GET_OBJECT_ID, { name: "GET_OBJECT_ID", target: "file", handle: getObjectId }],
 ]);
