@@ -25,7 +25,8 @@ export const setInfo = command({
 });
 
 function handle(request: Request, message: SetInfoRequest): Awaitable<void> {
-  if (message.input.length > request.server.context.options.maxTransactSize) {
+  const { length } = message.input;
+  if (length === 0 || length > request.server.context.options.maxTransactSize) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   return chain(apply(request, message), () => encodeSetInfoResponse(request.writer));

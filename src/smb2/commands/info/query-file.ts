@@ -110,7 +110,7 @@ export function standardInformation(open: FileOpen, facts: FileFacts): FileStand
     allocationSize: facts.allocationSize,
     endOfFile: facts.endOfFile,
     numberOfLinks: Math.max(0, numberOfLinks),
-    deletePending: link.deletePending || stream.deletePending,
+    deletePending: stream.name === "" ? link.deletePending || numberOfLinks <= 0 : stream.deletePending,
     directory: facts.directory,
   };
 }

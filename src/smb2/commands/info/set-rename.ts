@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { FileAttribute } from "../../../nt/attributes.ts";
 import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
-import type { NtPath } from "../../../vfs/volume.ts";
+import type { NtPath, Volume } from "../../../vfs/volume.ts";
 import type { Request } from "../../request.ts";
+import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
-import { type FileTable, isBelow, type Link } from "../../state/shared-file.ts";
+import { type FileTable, isBelow, type Link, samePath } from "../../state/shared-file.ts";
 import {
   FileRenameFlag,
   type FileRenameInformation,
@@ -86,19 +88,30 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
     const from = link.path;
     if (isExactly(from, target)) return;
     const replace = wanted.replaceIfExists || existing?.file.fileId === node.fileId;
-    await volume.rename(node, from, target, replace);
-    // Case of the directories on the way is theirs, not the client's.
-    const parent = existing?.path.slice(0, -1) ?? (await storedParent(volume, target));
+    await keepFrozenTimes(open, () => volume.rename(node, from, target, replace));
+    const parent = existing?.path.slice(0, -1) ?? (await storedParent(volume, from, target));
     moveLinks(files, link, from, [...parent, ...target.slice(-1)], node.directory);
+    if (!node.directory) await markForArchive(open);
   } finally {
     await existing?.file.close();
   }
 }
 
-async function storedParent(volume: FileOpen["file"]["volume"], target: NtPath): Promise<NtPath> {
-  const parent = await volume.open(target.slice(0, -1));
+/** The directory of the new name in its own spelling, which need not be the client's. */
+async function storedParent(volume: Volume, from: NtPath, target: NtPath): Promise<NtPath> {
+  const source = from.slice(0, -1);
+  const wanted = target.slice(0, -1);
+  if (samePath(source, wanted)) return source;
+  const parent = await volume.open(wanted);
   await parent?.file.close();
-  return parent?.path ?? target.slice(0, -1);
+  return parent?.path ?? wanted;
+}
+
+async function markForArchive(open: FileOpen): Promise<void> {
+  const { node } = open.file;
+  const { attributes } = await node.stat();
+  if ((attributes & FileAttribute.ARCHIVE) !== 0) return;
+  await keepFrozenTimes(open, () => node.setBasic({ attributes: attributes | FileAttribute.ARCHIVE }));
 }
 
 /** @throws SmbError ACCESS_DENIED the name is to be deleted, or the directory is in use or would hold itself */
