@@ -3,6 +3,7 @@
 import { Access } from "../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
+import { reportPending } from "../state/report-change.ts";
 import { showWriteTime } from "../state/write-time.ts";
 import { decodeFlushRequest, encodeFlushResponse } from "../wire/flush.ts";
 import { command } from "./command.ts";
@@ -24,6 +25,7 @@ async function handle(request: Request): Promise<void> {
     if ((open.grantedAccess & sufficient) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
     showWriteTime(open.file);
     await (open.stream.data ?? open.file.node).flush();
+    reportPending(open);
   }
   encodeFlushResponse(request.writer);
 }

@@ -14,8 +14,10 @@ import type { Request } from "../request.ts";
 import { closeOpen } from "../state/close-open.ts";
 import type { FileOpen } from "../state/open.ts";
 import { disturbsOplocks } from "../state/oplock.ts";
+import { reportName, reportResized, reportStreamName } from "../state/report-change.ts";
 import { type FileTable, type Link, type SharedFile, SharedStream } from "../state/shared-file.ts";
-import { CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
+import { CompletionFilter, CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
+import { FileAction } from "../wire/fscc/notify-info.ts";
 import { parentDescriptor } from "./parent-directory.ts";
 
 /** What a CREATE asks of the object store, already checked for form (MS-FSA 2.1.5.1). */
@@ -133,9 +135,11 @@ async function createNew(
     extendedAttributes: path.stream === "" ? parameters.extendedAttributes : undefined,
   });
   const file = files.hold(created.file);
+  reportName(files, FileAction.ADDED, created.path, directory);
   try {
     const data = directory ? undefined : await openStream(file, path.stream, true);
     const link = file.linkFor(created.path);
+    if (path.stream !== "") reportStreamName(files, FileAction.ADDED_STREAM, created.path, path.stream);
     // Another client may have opened the file in the meantime, and even asked for its deletion.
     if (link.deletePending) throw closing(data, NtStatus.DELETE_PENDING);
     const open = register(request, parameters, {
@@ -289,7 +293,10 @@ async function openData(
   try {
     const access = await checkAccess(request, file, link, parameters, desired);
     if (writes && data !== undefined && path.stream === "") await checkOverwrite(file, parameters.attributes);
-    if (data === undefined) data = await openStream(file, path.stream, true);
+    if (data === undefined) {
+      data = await openStream(file, path.stream, true);
+      reportStreamName(request.tree.files, FileAction.ADDED_STREAM, link.path, path.stream);
+    }
     const overwrites = action === CreateAction.OVERWRITTEN || action === CreateAction.SUPERSEDED;
     const disturbs = disturbsOplocks(mapGenericRights(desired), overwrites);
     // No await from the last round to the registration: what was checked is still true when the handle appears.
@@ -346,10 +353,16 @@ async function checkOverwrite(file: SharedFile, attributes: number): Promise<voi
   }
 }
 
+/** What changes when a file is overwritten, extended attributes aside. */
+const OVERWRITE_FILTER = CompletionFilter.ATTRIBUTES | CompletionFilter.SIZE | CompletionFilter.LAST_WRITE;
+
 async function overwrite(open: FileOpen, action: number, parameters: OpenParameters): Promise<void> {
   if (action === CreateAction.CREATED) return;
   await open.stream.data?.setEndOfFile(0);
-  if (open.stream.name !== "") return;
+  if (open.stream.name !== "") {
+    reportResized(open, 0);
+    return;
+  }
   await open.file.node.setBasic({ attributes: newAttributes(parameters.attributes, false) });
   const old = await open.file.node.extendedAttributes();
   if (old.length > 0) {
@@ -358,6 +371,8 @@ async function overwrite(open: FileOpen, action: number, parameters: OpenParamet
   if (parameters.extendedAttributes !== undefined) {
     await open.file.node.setExtendedAttributes(parameters.extendedAttributes);
   }
+  const eas = old.length > 0 || parameters.extendedAttributes !== undefined ? CompletionFilter.EA : 0;
+  reportResized(open, OVERWRITE_FILTER | eas);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
+import { noteWritten } from "../state/report-change.ts";
 import { writeDeferred } from "../state/write-time.ts";
 import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts";
 import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
@@ -65,6 +66,7 @@ function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset
     encodeWriteResponse(request.writer, { count: data.length });
   };
   if (data.length === 0) return respond();
+  noteWritten(open);
   const target = stream.data;
   const written = writeDeferred(open, request.server.context.clock, () => target.write(offset, data));
   if (!isWriteThrough(request, open, message)) return chain(written, respond);

@@ -4,7 +4,9 @@ import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Smb2Server } from "../server.ts";
+import { FileAction } from "../wire/fscc/notify-info.ts";
 import type { FileOpen, Open, PipeOpen } from "./open.ts";
+import { reportDirectoryDeleted, reportName, reportPending, reportStreamName } from "./report-change.ts";
 import type { SharedFile } from "./shared-file.ts";
 import { showWriteTime } from "./write-time.ts";
 
@@ -40,9 +42,13 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   stream.oplock.closed(open);
   link.opens.delete(open);
   if (open.deleteOnClose) {
-    if (stream.name === "") link.deletePending = true;
-    else stream.deletePending = true;
+    if (stream.name !== "") stream.deletePending = true;
+    else {
+      link.deletePending = true;
+      reportDirectoryDeleted(open);
+    }
   }
+  reportPending(open);
   file.holds++;
   const done = chain(removeStream(open), () => removeOrForgetLink(server, open));
   const finish = () => files?.release(file);
@@ -53,10 +59,14 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
 }
 
 /** The last handle of a named stream to be deleted is gone. */
-function removeStream({ file, stream, link }: FileOpen): Awaitable<void> {
+function removeStream({ file, stream, link, tree }: FileOpen): Awaitable<void> {
   if (stream.name === "" || !stream.deletePending || stream.opens.size > 0 || link.deletePending) return;
   file.streams.delete(foldName(stream.name));
-  return chain(stream.data?.close(), () => file.node.removeStream(stream.name));
+  return chain(stream.data?.close(), () =>
+    chain(file.node.removeStream(stream.name), () =>
+      reportStreamName(tree.files, FileAction.REMOVED_STREAM, link.path, stream.name),
+    ),
+  );
 }
 
 function removeOrForgetLink(server: Smb2Server, open: FileOpen): Awaitable<void> {
@@ -75,6 +85,10 @@ function forgetLink(file: SharedFile, open: FileOpen): void {
 /** The last handle of a name to be deleted is gone. The link stays known, and refused, until the name is. */
 function removeLink(server: Smb2Server, file: SharedFile, open: FileOpen): Awaitable<void> {
   const { link } = open;
+  const removed = () => {
+    forgetLink(file, open);
+    reportName(open.tree.files, FileAction.REMOVED, link.path, file.node.directory);
+  };
   const failed = (error: unknown) => {
     link.deletePending = false;
     forgetLink(file, open);
@@ -86,8 +100,8 @@ function removeLink(server: Smb2Server, file: SharedFile, open: FileOpen): Await
   };
   try {
     const result = file.volume.unlink(file.node, link.path);
-    if (result instanceof Promise) return result.then(() => forgetLink(file, open), failed);
-    forgetLink(file, open);
+    if (result instanceof Promise) return result.then(removed, failed);
+    removed();
   } catch (error) {
     failed(error);
   }

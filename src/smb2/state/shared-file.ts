@@ -6,6 +6,7 @@ import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile, VolumeStream } from "../../vfs/volume.ts";
 import { ByteRangeLockList } from "./byte-range-locks.ts";
+import { ChangeNotifyList } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
 import { Oplock } from "./oplock.ts";
 import type { DeferredWriteTime } from "./write-time.ts";
@@ -42,6 +43,8 @@ export class SharedStream {
   readonly locks = new ByteRangeLockList();
   readonly oplock = new Oplock();
   readonly opens = new Set<FileOpen>();
+  /** `CompletionFilter` bits of changes that watchers have not been told of yet. */
+  pendingNotifications = 0;
 
   constructor(file: SharedFile, name: string, data: VolumeStream | undefined) {
     this.file = file;
@@ -59,6 +62,8 @@ export class SharedFile {
   readonly links: Link[] = [];
   /** What clients see as LastWriteTime while writes go on. */
   deferredWriteTime: DeferredWriteTime | undefined;
+  /** `CompletionFilter` bits of changes that watchers have not been told of yet. */
+  pendingNotifications = 0;
   /** Users of the object that are no handles yet or no longer: it stays in the table while there are any. */
   holds = 0;
 
@@ -126,6 +131,8 @@ export function isBelow(path: NtPath, directory: NtPath): boolean {
 export class FileTable {
   readonly #volume: Volume;
   readonly #files = new Map<bigint, SharedFile>();
+  /** Directories whose changes clients want to hear of. */
+  readonly watchers = new ChangeNotifyList();
 
   constructor(volume: Volume) {
     this.#volume = volume;

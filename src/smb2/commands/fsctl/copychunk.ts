@@ -7,6 +7,7 @@ import { statusOf } from "../../failure.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen, Open } from "../../state/open.ts";
+import { noteWritten } from "../../state/report-change.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
 import {
   COPYCHUNK_LENGTH,
@@ -123,6 +124,7 @@ async function copyChunks(
   chunks: readonly SrvCopychunk[],
 ): Promise<Buffer> {
   breakForChange(request.server, target.stream);
+  noteWritten(target);
   let chunksWritten = 0;
   let total = 0;
   for (const chunk of chunks) {

@@ -7,6 +7,8 @@ import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { noteWritten, reportModified } from "../../state/report-change.ts";
+import { CompletionFilter } from "../../wire/constants.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
 import {
   ALLOCATED_RANGE_LENGTH,
@@ -36,6 +38,7 @@ export async function setSparse(request: Request, ioctl: IoctlRequest): Promise<
   const data = dataOf(open);
   refuseReadOnly(open);
   await data.setSparse(decodeSetSparse(new Reader(ioctl.input)));
+  reportModified(open, CompletionFilter.ATTRIBUTES);
   return NO_OUTPUT;
 }
 
@@ -56,6 +59,7 @@ export async function setZeroData(request: Request, ioctl: IoctlRequest): Promis
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
   breakForChange(request.server, open.stream);
+  noteWritten(open);
   await data.zero(range);
   return NO_OUTPUT;
 }
@@ -111,6 +115,7 @@ export async function fileLevelTrim(request: Request, ioctl: IoctlRequest): Prom
   const { endOfFile } = await data.size();
   let processed = 0;
   breakForChange(request.server, open.stream);
+  noteWritten(open);
   for (const { offset, length } of ranges) {
     const start = toSafeLength(offset);
     const end = Math.min(toSafeLength(offset + length), endOfFile);

@@ -4,6 +4,7 @@ import { foldName, parseStreamPath, type StreamPath, sameName } from "../../../n
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { reportStreamRename } from "../../state/report-change.ts";
 import type { SharedFile } from "../../state/shared-file.ts";
 
 /** Bytes that are copied at a time where the data have to move. */
@@ -125,8 +126,11 @@ async function move(from: VolumeStream, to: VolumeStream): Promise<void> {
   }
 }
 
-function rekey({ file, stream }: FileOpen, name: string): void {
-  file.streams.delete(foldName(stream.name));
+function rekey(open: FileOpen, name: string): void {
+  const { file, stream } = open;
+  const from = stream.name;
+  file.streams.delete(foldName(from));
   stream.name = name;
   file.streams.set(foldName(name), stream);
+  reportStreamRename(open, from, name);
 }

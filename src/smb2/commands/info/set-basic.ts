@@ -7,7 +7,9 @@ import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { BasicChange } from "../../../vfs/volume.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { reportModified } from "../../state/report-change.ts";
 import { showWriteTime } from "../../state/write-time.ts";
+import { CompletionFilter } from "../../wire/constants.ts";
 import type { FileBasicInformation } from "../../wire/fscc/basic-info.ts";
 
 /** Values of a time that are none (MS-FSCC 2.4.7). */
@@ -39,13 +41,28 @@ export function setBasic(open: FileOpen, info: FileBasicInformation): Awaitable<
   frozenTimes.access = isFrozen(frozenTimes.access, info.lastAccessTime);
   frozenTimes.write = isFrozen(frozenTimes.write, info.lastWriteTime);
   frozenTimes.change = isFrozen(frozenTimes.change, info.changeTime);
+  const report = () => reportModified(open, filterOf(info, change));
   if (info.attributes === 0)
-    return isEmpty(change) ? undefined : keepFrozenTimes(open, () => node.setBasic(change), change);
-  return keepFrozenTimes(
+    return isEmpty(change)
+      ? undefined
+      : chain(
+          keepFrozenTimes(open, () => node.setBasic(change), change),
+          report,
+        );
+  const changed = keepFrozenTimes(
     open,
     () => chain(settableAttributes(open, info.attributes), (attributes) => node.setBasic({ ...change, attributes })),
     change,
   );
+  return chain(changed, report);
+}
+
+function filterOf(info: FileBasicInformation, change: BasicChange): number {
+  let filter = info.attributes === 0 ? 0 : CompletionFilter.ATTRIBUTES;
+  if (change.creationTime !== undefined) filter |= CompletionFilter.CREATION;
+  if (change.lastAccessTime !== undefined) filter |= CompletionFilter.LAST_ACCESS;
+  if (change.lastWriteTime !== undefined) filter |= CompletionFilter.LAST_WRITE;
+  return filter;
 }
 
 function timeToSet(time: FileTime): FileTime | undefined {

@@ -5,6 +5,7 @@ import { FileAttribute } from "../../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { reportDirectoryDeleted } from "../../state/report-change.ts";
 import { FileDispositionFlag } from "../../wire/fscc/rename-info.ts";
 
 const KNOWN_FLAGS =
@@ -57,6 +58,10 @@ function checkDeletable(open: FileOpen, ignoresReadOnly: boolean): Awaitable<voi
 
 function mark(open: FileOpen, deletePending: boolean): void {
   if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-  if (open.stream.name === "") open.link.deletePending = deletePending;
-  else open.stream.deletePending = deletePending;
+  if (open.stream.name !== "") {
+    open.stream.deletePending = deletePending;
+    return;
+  }
+  open.link.deletePending = deletePending;
+  if (deletePending) reportDirectoryDeleted(open);
 }

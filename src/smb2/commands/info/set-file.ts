@@ -8,7 +8,9 @@ import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
+import { reportModified, reportResized } from "../../state/report-change.ts";
 import { showWriteTime } from "../../state/write-time.ts";
+import { CompletionFilter } from "../../wire/constants.ts";
 import { Reader } from "../../wire/cursor.ts";
 import { decodeFileBasicInformation } from "../../wire/fscc/basic-info.ts";
 import { FileInformationClass } from "../../wire/fscc/classes.ts";
@@ -95,13 +97,19 @@ function checkedSize(open: FileOpen, size: bigint): number {
   return Number(size);
 }
 
+/** What changes with the size of a file. */
+const RESIZE_FILTER = CompletionFilter.SIZE | CompletionFilter.ATTRIBUTES;
+
 /** MS-FSA 2.1.5.15.5. */
 function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, endOfFile);
   breakForChange(request.server, open.stream);
   showWriteTime(open.file);
-  return keepFrozenTimes(open, () => data.setEndOfFile(size));
+  return chain(
+    keepFrozenTimes(open, () => data.setEndOfFile(size)),
+    () => reportResized(open, RESIZE_FILTER),
+  );
 }
 
 /** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file. */
@@ -110,12 +118,13 @@ function setAllocation(request: Request, open: FileOpen, allocationSize: bigint)
   const size = checkedSize(open, allocationSize);
   breakForChange(request.server, open.stream);
   showWriteTime(open.file);
-  return keepFrozenTimes(open, () =>
+  const changed = keepFrozenTimes(open, () =>
     chain(data.size(), ({ endOfFile }) => {
       if (size >= endOfFile) return data.setAllocation(size);
       return chain(data.setEndOfFile(size), () => data.setAllocation(size));
     }),
   );
+  return chain(changed, () => reportResized(open, RESIZE_FILTER));
 }
 
 /** MS-FSA 2.1.5.15.17: what lies behind the valid data reads as zeros anyway, so that there is nothing to expose. */
@@ -151,5 +160,8 @@ function setMode(open: FileOpen, mode: number): void {
 /** MS-FSA 2.1.5.15.6. */
 function setExtendedAttributes(open: FileOpen, input: Buffer): Awaitable<void> {
   const attributes = decodeFullEaList(input).map((ea) => ({ ...ea, value: Buffer.from(ea.value) }));
-  return keepFrozenTimes(open, () => open.file.node.setExtendedAttributes(attributes));
+  return chain(
+    keepFrozenTimes(open, () => open.file.node.setExtendedAttributes(attributes)),
+    () => reportModified(open, CompletionFilter.EA | CompletionFilter.ATTRIBUTES),
+  );
 }

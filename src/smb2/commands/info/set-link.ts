@@ -4,6 +4,7 @@ import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { reportLink } from "../../state/report-change.ts";
 import { samePath } from "../../state/shared-file.ts";
 import type { FileRenameInformation } from "../../wire/fscc/rename-info.ts";
 import { checkDestination } from "../parent-directory.ts";
@@ -39,6 +40,7 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
     }
     if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
     await file.volume.link(file.node, target, info.replaceIfExists);
+    reportLink(files, target, existing?.path);
   } finally {
     await existing?.file.close();
   }

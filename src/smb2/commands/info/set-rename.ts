@@ -7,6 +7,7 @@ import type { NtPath, Volume } from "../../../vfs/volume.ts";
 import type { Request } from "../../request.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { reportRename } from "../../state/report-change.ts";
 import { type FileTable, isBelow, type Link, samePath } from "../../state/shared-file.ts";
 import {
   FileRenameFlag,
@@ -90,7 +91,9 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
     const replace = wanted.replaceIfExists || existing?.file.fileId === node.fileId;
     await keepFrozenTimes(open, () => volume.rename(node, from, target, replace));
     const parent = existing?.path.slice(0, -1) ?? (await storedParent(volume, from, target));
-    moveLinks(files, link, from, [...parent, ...target.slice(-1)], node.directory);
+    const to = [...parent, ...target.slice(-1)];
+    moveLinks(files, link, from, to, node.directory);
+    reportRename(open, from, to, existing?.file.fileId === node.fileId ? undefined : existing?.path);
     if (!node.directory) await markForArchive(open);
   } finally {
     await existing?.file.close();
@@ -129,6 +132,7 @@ function isExactly(a: NtPath, b: NtPath): boolean {
 function moveLinks(files: FileTable, moved: Link, from: NtPath, to: NtPath, directory: boolean): void {
   moved.path = to;
   if (!directory) return;
+  for (const open of moved.opens) files.watchers.moved(open);
   for (const file of files.files()) {
     for (const link of file.links) {
       if (link !== moved && isBelow(link.path, from)) link.path = [...to, ...link.path.slice(from.length)];

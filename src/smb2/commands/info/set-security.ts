@@ -8,6 +8,8 @@ import { mergeSecurityInformation, SecurityInformation } from "../../../nt/secur
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { Request } from "../../request.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
+import { reportModified } from "../../state/report-change.ts";
+import { CompletionFilter } from "../../wire/constants.ts";
 import type { SetInfoRequest } from "../../wire/set-info.ts";
 
 const { OWNER, GROUP, DACL, SACL, LABEL, ATTRIBUTE, SCOPE, BACKUP } = SecurityInformation;
@@ -28,6 +30,8 @@ export function setSecurity(request: Request, open: FileOpen, message: SetInfoRe
     if ((parts & (OWNER | BACKUP)) !== 0 && owner !== undefined && owner !== readSecurityDescriptor(current).owner) {
       if (!mayAssignOwner(identity, owner)) throw new SmbError(NtStatus.INVALID_OWNER);
     }
-    return node.setSecurity(mergeSecurityInformation(current, input, parts, node.directory));
+    return chain(node.setSecurity(mergeSecurityInformation(current, input, parts, node.directory)), () =>
+      reportModified(open, CompletionFilter.SECURITY),
+    );
   });
 }
