@@ -168,12 +168,12 @@ function dotEntries(open: FileOpen, enumeration: Enumeration): Awaitable<void> {
 
 /** Makes the next entry the one behind `fileIndex`. */
 async function skipTo(request: Request, open: FileOpen, enumeration: Enumeration, fileIndex: number): Promise<void> {
+  enumeration.started = true;
   while (enumeration.nextIndex <= fileIndex) {
     if (enumeration.pending.length === 0 && !(await fetch(request, open, enumeration, BATCH))) return;
     enumeration.pending.shift();
     enumeration.nextIndex++;
   }
-  enumeration.started = true;
 }
 
 /** Fetches further entries; false at the end. */

@@ -37,6 +37,8 @@ const LIMITS: SrvCopychunkResponse = {
 const HEADER_LENGTH = 32;
 /** Offsets are signed 64-bit values to the file system. */
 const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
+/** The one negative TargetOffset that is not answered with the limits (MS-SMB2 3.3.5.15.6). */
+const APPEND = 0xffff_ffff_ffff_ffffn;
 
 /**
  * FSCTL_SRV_REQUEST_RESUME_KEY (MS-SMB2 3.3.5.15.5). Works for directories too: macOS asks on one to learn whether the
@@ -88,8 +90,9 @@ function findSource(request: Request, key: Buffer): FileOpen {
 
 function exceedsLimits(chunks: readonly SrvCopychunk[]): boolean {
   let total = 0;
-  for (const { length } of chunks) {
+  for (const { length, targetOffset } of chunks) {
     if (length === 0 || length > MAX_CHUNK_SIZE) return true;
+    if (targetOffset > OFFSET_LIMIT && targetOffset !== APPEND) return true;
     total += length;
   }
   return total > MAX_TOTAL_SIZE;
