@@ -29,6 +29,7 @@ interface ListKind {
   readonly defaulted: number;
   readonly isProtected: number;
   readonly inherited: number;
+  readonly inheritRequested: number;
   /** The list of an object whose creator and parent give none. */
   readonly fallback: (creator: Creator) => Acl | undefined;
 }
@@ -46,6 +47,7 @@ const daclKind: ListKind = {
   defaulted: SecurityControl.DACL_DEFAULTED,
   isProtected: SecurityControl.DACL_PROTECTED,
   inherited: SecurityControl.DACL_AUTO_INHERITED,
+  inheritRequested: SecurityControl.DACL_AUTO_INHERIT_REQ,
   fallback: defaultDacl,
 };
 
@@ -54,6 +56,7 @@ const saclKind: ListKind = {
   defaulted: SecurityControl.SACL_DEFAULTED,
   isProtected: SecurityControl.SACL_PROTECTED,
   inherited: SecurityControl.SACL_AUTO_INHERITED,
+  inheritRequested: SecurityControl.SACL_AUTO_INHERIT_REQ,
   fallback: () => undefined,
 };
 
@@ -82,11 +85,14 @@ function inheritedFrom(parent: Acl | undefined, container: boolean, creator: Cre
   return list;
 }
 
-/** The creator's own entries (MS-DTYP 2.5.3.4.6): inherited ones are dropped, or made explicit in a protected list. */
-function explicitFrom(given: Acl, isProtected: boolean, container: boolean, creator: Creator): Ace[] {
+/**
+ * The creator's own entries (MS-DTYP 2.5.3.4.6): inherited ones are made explicit in a protected list, and dropped where
+ * the parent's own follow.
+ */
+function explicitFrom(given: Acl, isProtected: boolean, merges: boolean, container: boolean, creator: Creator): Ace[] {
   const list: Ace[] = [];
   for (const ace of given.aces) {
-    if (!(ace.flags & AceFlag.INHERITED)) appendEffective(list, ace, creator, container);
+    if (!(ace.flags & AceFlag.INHERITED) || !(isProtected || merges)) appendEffective(list, ace, creator, container);
     else if (isProtected) appendEffective(list, { ...ace, flags: ace.flags & ~AceFlag.INHERITED }, creator, container);
   }
   return list;
@@ -117,8 +123,11 @@ function computeAcl(
   const isProtected = (givenControl & kind.isProtected) !== 0;
   const givenBits = kind.present | (givenControl & (kind.isProtected | kind.defaulted));
   if (given === undefined) return { acl: undefined, control: givenBits };
-  const aces = explicitFrom(given, isProtected, container, creator);
-  if (isProtected || !automatic) return { acl: { revision: given.revision, aces }, control: givenBits };
+  // An explicit list stands alone, as Windows makes it, unless its creator asks for inheritance.
+  const asksFor = (givenControl & kind.inheritRequested) !== 0;
+  const merges = automatic && asksFor && !isProtected;
+  const aces = explicitFrom(given, isProtected, merges, container, creator);
+  if (!merges) return { acl: { revision: given.revision, aces }, control: givenBits };
   return { acl: { revision: given.revision, aces: [...aces, ...inherited] }, control: givenBits | kind.inherited };
 }
 

@@ -127,12 +127,19 @@ describe("createSecurityDescriptor", () => {
 
   it("prefers the creator's list to an inheritable one", () => {
     const given = descriptor({ dacl: acl(allow(BOB, Access.GENERIC_READ), allow(BOB, 2, ID)) });
-    expect(entries(child(plain, false, given))).toEqual([allow(BOB, Access.FILE_GENERIC_READ)]);
+    expect(entries(child(plain, false, given))).toEqual([allow(BOB, Access.FILE_GENERIC_READ), allow(BOB, 2, ID)]);
     expect(controlOf(child(plain, false, given))).toBe(C.DACL_PRESENT);
   });
 
-  it("appends inherited entries to the creator's where the parent's list is automatic", () => {
+  it("leaves the creator's list alone unless he asks for inheritance", () => {
     const made = child(automatic, false, descriptor({ dacl: acl(allow(BOB, 1)) }));
+    expect(entries(made)).toEqual([allow(BOB, 1)]);
+    expect(controlOf(made)).toBe(C.DACL_PRESENT);
+  });
+
+  it("appends inherited entries to the creator's where he asks for them and the parent's list is automatic", () => {
+    const given = descriptor({ control: C.DACL_AUTO_INHERIT_REQ, dacl: acl(allow(BOB, 1), allow(BOB, 2, ID)) });
+    const made = child(automatic, false, given);
     expect(entries(made)).toEqual([allow(BOB, 1), allow(ALICE, WRITE, ID)]);
     expect(controlOf(made)).toBe(C.DACL_PRESENT | C.DACL_AUTO_INHERITED);
   });
