@@ -168,6 +168,8 @@ export class SmbConnection {
   readonly sessions = new Map<bigint, SessionKeys>();
   /** Oplock and lease breaks. */
   readonly notifications: Reply[] = [];
+  /** Responses to requests that were made by hand are dropped, not held against the server. */
+  toleratesUnknown = false;
   /** Whole frames as they arrived. */
   onFrame: ((frame: Buffer) => void) | undefined;
   readonly closed: Promise<void>;
@@ -424,7 +426,10 @@ export class SmbConnection {
       return;
     }
     const call = this.#calls.get(header.messageId);
-    if (call === undefined) throw new ClientError(`response to unknown message ${header.messageId}`);
+    if (call === undefined) {
+      if (!this.toleratesUnknown) throw new ClientError(`response to unknown message ${header.messageId}`);
+      return;
+    }
     const pending = header.status === NtStatus.PENDING && (header.flags & HeaderFlag.ASYNC_COMMAND) !== 0;
     const wrong = call.options.verify === false ? undefined : this.#judge(call, reply, encryptedBy, pending);
     if (wrong !== undefined) {
