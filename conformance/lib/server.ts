@@ -29,6 +29,8 @@ export interface ServerOptions {
   /** Folder for configuration, state and logs. */
   readonly workDir: string;
   readonly signingRequired?: boolean;
+  /** Sessions without a user are accepted, as Windows and Samba accept them unless told otherwise. */
+  readonly allowAnonymous?: boolean;
   /** Default: one that is free. */
   readonly port?: number;
   /** `bench`: the settings of an administrator who wants speed; `conformance`: those nearest to Windows. */

@@ -14,10 +14,13 @@ const isPlain = (share: ShareSpec) => share.encrypt !== true && share.hideUnread
 /** What the command line cannot say, as a configuration file; undefined where nothing is left to say. */
 function configuration(options: ServerOptions): string | undefined {
   const shares = options.shares.filter((share) => !isPlain(share));
-  if (shares.length === 0 && options.signingRequired !== true) return undefined;
+  if (shares.length === 0 && options.signingRequired !== true && options.allowAnonymous !== true) return undefined;
   // JSON is YAML.
   return JSON.stringify({
-    server: { signing: options.signingRequired === true ? "required" : "enabled" },
+    server: {
+      signing: options.signingRequired === true ? "required" : "enabled",
+      allowAnonymous: options.allowAnonymous === true,
+    },
     shares: shares.map(({ name, path, encrypt, hideUnreadable }) => ({
       name,
       path,

@@ -166,7 +166,8 @@ async function torture(context: SuiteContext): Promise<void> {
     [false, true].map((signingRequired) => {
       const workDir = join(context.workDir, signingRequired ? "signing" : "server");
       const port = signingRequired ? 446 : 445;
-      const start = () => startServer(context.serverKind, { shares, workDir, signingRequired, port });
+      const start = () =>
+        startServer(context.serverKind, { shares, workDir, signingRequired, port, allowAnonymous: true });
       return [signingRequired, new SharedServer(start, context.report)] as const;
     }),
   );

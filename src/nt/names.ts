@@ -156,9 +156,9 @@ export interface SharePath {
 }
 
 /**
- * Splits a share-relative path `a\b\c:stream` (MS-FSCC 2.1.5). A leading backslash, empty components and dot directory
- * names are refused; a path that is a stream alone (`:stream`) means one of the root directory.
- * @throws SmbError OBJECT_PATH_SYNTAX_BAD a component `..`: nothing leads upwards
+ * Splits a share-relative path `a\b\c:stream` (MS-FSCC 2.1.5). A leading backslash, empty components and `.` are
+ * refused, `..` takes the name before it back; a path that is a stream alone (`:stream`) means one of the root directory.
+ * @throws SmbError OBJECT_PATH_SYNTAX_BAD a component `..` that leads above the root
  * @throws SmbError OBJECT_NAME_INVALID
  */
 export function parseSharePath(path: string): SharePath {
@@ -169,10 +169,21 @@ export function parseSharePath(path: string): SharePath {
   const last = parseStreamPath(components.pop() ?? "");
   if (last.name !== "" || components.length > 0) components.push(last.name);
   else if (last.stream === "" && last.type === "") throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
-  for (const name of components) {
-    if (name === "..") throw new SmbError(NtStatus.OBJECT_PATH_SYNTAX_BAD);
-    if (!isValidFileName(name)) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
-  }
   if (trailingSeparator && last.stream !== "") throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
-  return { components, stream: last.stream, type: last.type, trailingSeparator };
+  return { components: withoutParents(components), stream: last.stream, type: last.type, trailingSeparator };
+}
+
+/** Takes `..` back with the name before it, by the text alone: no look-up ever leads upwards. */
+function withoutParents(names: readonly string[]): string[] {
+  const components: string[] = [];
+  for (const name of names) {
+    if (name === "..") {
+      if (components.pop() === undefined) throw new SmbError(NtStatus.OBJECT_PATH_SYNTAX_BAD);
+    } else if (isValidFileName(name)) {
+      components.push(name);
+    } else {
+      throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+    }
+  }
+  return components;
 }

@@ -139,8 +139,6 @@ describe("parseSharePath", () => {
     "\\a",
     "a\\\\b",
     "a\\.\\b",
-    "..\\a",
-    "a\\..",
     "a:s\\b",
     "a/b",
     "a\\:s",
@@ -150,5 +148,13 @@ describe("parseSharePath", () => {
     "a\\".repeat(16_381),
   ])("refuses %j", (path) => {
     expect(() => parseSharePath(path)).toThrow(invalid);
+  });
+
+  it("takes a name back for each `..`, and leads nowhere above the root", () => {
+    expect(parseSharePath("a\\..").components).toEqual([]);
+    expect(parseSharePath("a\\b\\..\\..\\c:s").components).toEqual(["c"]);
+    for (const path of ["..", "..\\a", "a\\..\\..", "a\\..\\..\\a"]) {
+      expect(() => parseSharePath(path)).toThrow(expect.objectContaining({ status: NtStatus.OBJECT_PATH_SYNTAX_BAD }));
+    }
   });
 });
