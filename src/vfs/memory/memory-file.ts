@@ -71,7 +71,8 @@ export class MemoryFile implements VolumeFile {
     node.creationTime = change.creationTime ?? node.creationTime;
     node.lastAccessTime = change.lastAccessTime ?? node.lastAccessTime;
     node.lastWriteTime = change.lastWriteTime ?? node.lastWriteTime;
-    node.changeTime = change.changeTime ?? node.changeTime;
+    if (change.changeTime === undefined) node.changed();
+    else node.changeTime = change.changeTime;
   }
 
   security(): Buffer {

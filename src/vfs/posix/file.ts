@@ -97,7 +97,8 @@ export class PosixFile implements VolumeFile, DataOwner {
       const write = lastWriteTime === undefined ? undefined : fileTimeToUnix(lastWriteTime);
       check(setTimes(this.descriptor.handle, access, write), "utimensat");
     }
-    if (changeTime !== undefined) this.#context.metadata.setChangeTime(this.key, this.#statx(), changeTime);
+    if (changeTime === undefined) this.#context.metadata.forgetChangeTime(this.key);
+    else this.#context.metadata.setChangeTime(this.key, this.#statx(), changeTime);
   }
 
   security(): Buffer {

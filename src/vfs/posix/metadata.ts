@@ -122,6 +122,11 @@ export class MetadataStore {
     this.#changeTimes.set(key, { value, changeSeconds, changeNanoseconds });
   }
 
+  /** The file changes: for changes that may follow within the same tick of the file system's clock. */
+  forgetChangeTime(key: FileKey): void {
+    if (this.#changeTimes.size > 0) this.#changeTimes.delete(key);
+  }
+
   /** The change time that a client has set, where nothing has changed the file since. */
   changeTime(key: FileKey, stat: Statx): FileTime | undefined {
     if (this.#changeTimes.size === 0) return undefined;

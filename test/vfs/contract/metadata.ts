@@ -80,6 +80,15 @@ export function metadataCases(harness: Harness): void {
       await closeAll(stream, file);
     });
 
+    it("include a change time of the client's choice", async () => {
+      const file = await makeFile(harness, ["file"]);
+      await file.setBasic({ changeTime: SOME_TIME, lastWriteTime: SOME_TIME + 1n });
+      expect(await file.stat()).toMatchObject({ changeTime: SOME_TIME, lastWriteTime: SOME_TIME + 1n });
+      await file.setBasic({ attributes: HIDDEN });
+      expect((await file.stat()).changeTime).toBeGreaterThan(SOME_TIME);
+      await file.close();
+    });
+
     it("of a directory follow its entries", async () => {
       const directory = await makeDirectory(harness, ["directory"]);
       const follows = async (change: () => Promise<void>): Promise<void> => {

@@ -186,7 +186,7 @@ describe("MemoryVolume", () => {
     expect(file.stat()).toMatchObject({ lastWriteTime: 2000n, changeTime: 3000n });
     now = 4000n;
     file.setBasic({ lastWriteTime: 5n });
-    expect(file.stat()).toMatchObject({ lastWriteTime: 5n, changeTime: 3000n });
+    expect(file.stat()).toMatchObject({ lastWriteTime: 5n, changeTime: 4000n });
     file.setBasic({ changeTime: 6n });
     expect(file.stat()).toMatchObject({ lastWriteTime: 5n, changeTime: 6n });
     now = 7000n;
