@@ -123,8 +123,29 @@ export interface CreateOptions {
   readonly extendedAttributes?: readonly ExtendedAttribute[] | undefined;
 }
 
+/** Block clone: two streams come to share what they store, and no data move. */
+export interface BlockClone {
+  /**
+   * Makes a range of `target` share the blocks of a range of `source`, of this or another volume. Offsets and length are
+   * multiples of the allocation unit; a length that is not must reach the end of the source, and at least the end of the
+   * target. Extends the target as needed. Ranges of one stream must not overlap. A failure may leave part of it done.
+   * @returns false where these two cannot share: another file system, a stream that has no blocks, an impossible length
+   * @throws DISK_FULL, MEDIA_WRITE_PROTECTED, IO_DEVICE_ERROR
+   */
+  clone(
+    source: VolumeStream,
+    sourceOffset: number,
+    target: VolumeStream,
+    offset: number,
+    length: number,
+  ): Awaitable<boolean>;
+}
+
 export interface Volume {
   readonly info: VolumeInfo;
+
+  /** Only where the storage has been seen to share blocks; `info.attributes` says so too. */
+  readonly clone?: BlockClone | undefined;
 
   space(): Awaitable<VolumeSpace>;
 

@@ -8,6 +8,7 @@ import { readFully, writeFully } from "./data-io.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { check, Errno, errnoError, errnoOf } from "./errno.ts";
 import {
+  cloneRange,
   FallocateMode,
   fallocate,
   isUnsupported,
@@ -194,6 +195,16 @@ export class DataStream implements VolumeStream {
         sparse: this.#owner.isSparse(),
       }).finally(() => descriptor.release()),
     );
+  }
+
+  /** FICLONERANGE from another file. Answers 0 or a negated error number. */
+  shareFrom(source: DataStream, sourceOffset: number, offset: number, length: number): Promise<number> {
+    const from = source.owner.descriptor.forReading();
+    const to = this.#owner.descriptor.forWriting();
+    this.#mark();
+    const { descriptor } = source.owner;
+    descriptor.hold();
+    return this.#busy(cloneRange(from, sourceOffset, to, offset, length).finally(() => descriptor.release()));
   }
 
   flush(): Promise<void> {

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { FileSystemAttribute } from "../../nt/attributes.ts";
 import { fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { VolumeInfo } from "../volume.ts";
+import { canClone } from "./clone.ts";
 import { type PosixContext, type PosixLogger, pathBeneath } from "./context.ts";
 import { DirectoryNames } from "./directory-names.ts";
 import { Errno } from "./errno.ts";
@@ -46,6 +47,8 @@ export interface PosixVolumeOptions {
 export interface MountedVolume {
   readonly info: VolumeInfo;
   readonly context: PosixContext;
+  /** Its files can share blocks. */
+  readonly clones: boolean;
   readonly fileMode: number;
   readonly directoryMode: number;
 }
@@ -60,7 +63,7 @@ const silent: PosixLogger = { debug: () => {}, warn: () => {} };
 export async function mount(options: PosixVolumeOptions): Promise<MountedVolume> {
   const root = openRoot(options.root);
   try {
-    return assemble(root, options);
+    return await assemble(root, options);
   } catch (error) {
     close(root);
     throw error;
@@ -82,7 +85,7 @@ function openRoot(path: string): number {
   }
 }
 
-function assemble(root: number, options: PosixVolumeOptions): MountedVolume {
+async function assemble(root: number, options: PosixVolumeOptions): Promise<MountedVolume> {
   const now = options.now ?? Date.now;
   const logger = options.logger ?? silent;
   const stat = statOpen(root);
@@ -100,6 +103,7 @@ function assemble(root: number, options: PosixVolumeOptions): MountedVolume {
   const metadata = new MetadataStore(hasMetadata, options.metadataCacheSize ?? 65_536, now);
   const names = new DirectoryNames(options.nameCacheSize ?? 500_000, now);
   const unit = allocationUnit(fileSystem.blockSize);
+  const clones = !readOnly && (await canClone(root, unit));
   const inMemory = fileSystem.type === TMPFS_MAGIC || fileSystem.type === RAMFS_MAGIC;
   const context: PosixContext = {
     root,
@@ -129,8 +133,9 @@ function assemble(root: number, options: PosixVolumeOptions): MountedVolume {
     logger,
   };
   return {
-    info: describe(options, stat, unit, readOnly, hasMetadata),
+    info: describe(options, stat, unit, readOnly, hasMetadata, clones),
     context,
+    clones,
     fileMode: options.fileMode ?? 0o664,
     directoryMode: options.directoryMode ?? 0o775,
   };
@@ -182,6 +187,7 @@ function describe(
   unit: number,
   readOnly: boolean,
   hasMetadata: boolean,
+  clones: boolean,
 ): VolumeInfo {
   if (stat.type !== FileType.DIRECTORY) throw new Error(`${options.root} is not a folder`);
   let attributes =
@@ -195,6 +201,7 @@ function describe(
       FileSystemAttribute.SUPPORTS_SPARSE_FILES |
       FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES;
   }
+  if (clones) attributes |= FileSystemAttribute.SUPPORTS_BLOCK_REFCOUNTING;
   if (readOnly) attributes |= FileSystemAttribute.READ_ONLY_VOLUME;
   return {
     label: options.label ?? options.root.split("/").filter(Boolean).at(-1) ?? "root",

@@ -26,6 +26,11 @@ export class NamedStream implements VolumeStream {
     return this.#state.name;
   }
 
+  /** The file that holds the data, or the value of the attribute. */
+  stored(): Buffer | DataStream {
+    return this.#locate();
+  }
+
   size(): Awaitable<StreamSize> {
     const at = this.#locate();
     if (at instanceof DataStream) return at.size();

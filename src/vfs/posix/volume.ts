@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo, VolumeSpace } from "../volume.ts";
+import type {
+  BlockClone,
+  CreateOptions,
+  NtPath,
+  OpenedFile,
+  Volume,
+  VolumeFile,
+  VolumeInfo,
+  VolumeSpace,
+} from "../volume.ts";
+import { posixClone } from "./clone.ts";
 import type { PosixContext } from "./context.ts";
 import { followLink } from "./context.ts";
 import { Descriptor } from "./descriptor.ts";
@@ -28,6 +38,7 @@ import { sweepStreams } from "./stream-sweep.ts";
 /** A directory on a Linux file system as a volume. */
 export class PosixVolume implements Volume {
   readonly info: VolumeInfo;
+  readonly clone: BlockClone | undefined;
   readonly #context: PosixContext;
   readonly #fileMode: number;
   readonly #directoryMode: number;
@@ -36,6 +47,7 @@ export class PosixVolume implements Volume {
 
   private constructor(mounted: MountedVolume) {
     this.info = mounted.info;
+    this.clone = mounted.clones ? posixClone : undefined;
     this.#context = mounted.context;
     this.#fileMode = mounted.fileMode;
     this.#directoryMode = mounted.directoryMode;

@@ -4,7 +4,10 @@ import { Access } from "../../../nt/access-mask.ts";
 import { Fsctl } from "../../wire/fsctl.ts";
 import { getCompression, setCompression } from "./compression.ts";
 import { srvCopychunk, srvRequestResumeKey } from "./copychunk.ts";
+import { duplicateExtents, duplicateExtentsEx } from "./duplicate-extents.ts";
+import { queryFileRegions } from "./file-regions.ts";
 import type { FsctlRow } from "./fsctl.ts";
+import { getIntegrityInformation, setIntegrityInformation, setIntegrityInformationEx } from "./integrity.ts";
 import { queryNetworkInterfaceInfo } from "./network-interface.ts";
 import { getObjectId } from "./object-id.ts";
 import { pipePeek, pipeTransceive, pipeWait } from "./pipe.ts";
@@ -66,6 +69,51 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     Fsctl.FILE_LEVEL_TRIM,
     { name: "FILE_LEVEL_TRIM", target: "file", access: Access.WRITE_DATA, handle: fileLevelTrim },
   ],
+  [
+    Fsctl.DUPLICATE_EXTENTS_TO_FILE,
+    {
+      name: "DUPLICATE_EXTENTS_TO_FILE",
+      target: "file",
+      minimumInput: 40,
+      access: Access.WRITE_DATA,
+      handle: duplicateExtents,
+    },
+  ],
+  [
+    Fsctl.DUPLICATE_EXTENTS_TO_FILE_EX,
+    {
+      name: "DUPLICATE_EXTENTS_TO_FILE_EX",
+      target: "file",
+      minimumInput: 56,
+      access: Access.WRITE_DATA,
+      handle: duplicateExtentsEx,
+    },
+  ],
+  [
+    Fsctl.GET_INTEGRITY_INFORMATION,
+    { name: "GET_INTEGRITY_INFORMATION", target: "file", minimumOutput: 16, handle: getIntegrityInformation },
+  ],
+  [
+    Fsctl.SET_INTEGRITY_INFORMATION,
+    {
+      name: "SET_INTEGRITY_INFORMATION",
+      target: "file",
+      minimumInput: 8,
+      access: Access.READ_DATA | Access.WRITE_DATA,
+      handle: setIntegrityInformation,
+    },
+  ],
+  [
+    Fsctl.SET_INTEGRITY_INFORMATION_EX,
+    {
+      name: "SET_INTEGRITY_INFORMATION_EX",
+      target: "file",
+      minimumInput: 16,
+      anyAccess: WRITE_OR_APPEND | Access.WRITE_ATTRIBUTES,
+      handle: setIntegrityInformationEx,
+    },
+  ],
+  [Fsctl.QUERY_FILE_REGIONS, { name: "QUERY_FILE_REGIONS", target: "file", handle: queryFileRegions }],
   [Fsctl.CREATE_OR_GET_OBJECT_ID, { name: "CREATE_OR_GET_OBJECT_ID", target: "file", handle: getObjectId }],
   [Fsctl.GET_COMPRESSION, { name: "GET_COMPRESSION", target: "file", handle: getCompression }],
   [Fsctl.SET_COMPRESSION, { name: "SET_COMPRESSION", target: "file", handle: setCompression }],
