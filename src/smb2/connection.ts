@@ -33,6 +33,8 @@ const FRAME_OVERHEAD = 64 * 1024;
 const TRANSFORM_HEADER_SIZE = 52;
 /** Requests in one frame; clients send a handful. */
 const MAX_COMPOUND = 256;
+/** Ended sessions whose keys are kept to sign the news of their end. */
+const MAX_DEPARTED = 16;
 /** Bytes waiting for a client that does not read; no further request is taken until it has read half of them. */
 const MAX_QUEUED = 32 * 1024 * 1024;
 
@@ -45,6 +47,7 @@ export class Connection {
   readonly #assembler: FrameAssembler;
   readonly #window: SequenceWindow;
   readonly #async = new Map<bigint, Request>();
+  readonly #departed = new Map<bigint, Signer>();
   #nextAsyncId = 1n;
   #closed = false;
 
@@ -215,6 +218,16 @@ export class Connection {
   completed(request: Request): void {
     if (request.asyncKey !== 0n) this.#async.delete(request.asyncKey);
     this.server.context.metrics.request(request.header.command, request.status);
+  }
+
+  /** A session has ended: its client can still be told so in an answer that it can trust. */
+  rememberSigner(sessionId: bigint, signer: Signer): void {
+    if (this.#departed.size >= MAX_DEPARTED) this.#departed.delete(this.#departed.keys().next().value ?? 0n);
+    this.#departed.set(sessionId, signer);
+  }
+
+  departedSigner(sessionId: bigint): Signer | undefined {
+    return this.#departed.get(sessionId);
   }
 
   /** CANCEL has no response (MS-SMB2 3.3.5.16). */

@@ -114,8 +114,9 @@ function verifySession(request: Request, needed: boolean, allowedExpired: boolea
  */
 function signForStranger(request: Request): void {
   if (!request.isSigned || request.isEncrypted) return;
-  const elsewhere = request.server.sessions.get(request.header.sessionId);
-  const signer = elsewhere?.channels.values().next().value?.signer;
+  const { header, server, connection } = request;
+  const elsewhere = server.sessions.get(header.sessionId)?.channels.values().next().value?.signer;
+  const signer = elsewhere ?? connection.departedSigner(header.sessionId);
   if (signer?.verify([request.reader.buffer])) request.responseSigner = signer;
 }
 

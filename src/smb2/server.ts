@@ -73,6 +73,8 @@ export class Smb2Server {
         (request) => request.maybeOpen === undefined && request.hasSession && request.session === session,
       );
       connection.sessions.delete(session.sessionId);
+      const channel = session.channels.get(connection);
+      if (session.canSign && channel !== undefined) connection.rememberSigner(session.sessionId, channel.signer);
     }
     session.authentications.clear();
     for (const tree of session.trees.values()) tree.closing = true;
