@@ -42,6 +42,10 @@ function handle(request: Request, message: WriteRequest): Awaitable<void> {
   if (message.offset > OFFSET_LIMIT) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const end = message.offset + BigInt(data.length);
   if (end > OFFSET_LIMIT) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (data.length === 0) {
+    encodeWriteResponse(request.writer, { count: 0 });
+    return;
+  }
   if (end > BigInt(open.file.volume.info.maximumFileSize)) throw new SmbError(NtStatus.DISK_FULL);
   const offset = Number(message.offset);
   if ((open.grantedAccess & Access.WRITE_DATA) === 0) {
