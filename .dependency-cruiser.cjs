@@ -3,8 +3,9 @@
 /** Which folders a folder may import from, besides itself. */
 const allowed = {
   nt: [],
+  memory: [],
   "smb2/wire": ["nt"],
-  "smb2/crypto": [],
+  "smb2/crypto": ["memory"],
   scsi: ["nt"],
   vfs: ["nt", "scsi"],
   auth: ["nt"],

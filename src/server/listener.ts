@@ -16,6 +16,7 @@ export interface ServedConnection {
   /** Requests are being worked on. */
   readonly isBusy: boolean;
   readonly transport: Transport;
+  /** The chunk is the connection's from now on. */
   receive(chunk: Buffer): void;
   /** Everything that was queued has been sent. */
   drained(): void;

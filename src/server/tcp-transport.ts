@@ -9,6 +9,8 @@ const HIGH_WATER_MARK = 16 * 1024 * 1024;
 /** Milliseconds that a client has to take the last answers of a connection that ends. */
 const LINGER = 10_000;
 
+const EMPTY = Buffer.alloc(0);
+
 /** IPv4 addresses that a dual-stack socket shows as `::ffff:a.b.c.d`, in their own form. */
 export function plainAddress(address: string | undefined): string {
   return (address ?? "").replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, "");
@@ -51,9 +53,10 @@ export class TcpTransport implements Transport {
     return this.#socket.writableLength;
   }
 
-  send(buffers: readonly Buffer[]): void {
+  send(buffers: readonly Buffer[], done?: () => void): void {
     const socket = this.#socket;
     if (!socket.writable) {
+      done?.();
       return;
     }
     if (!this.#corked) {
@@ -61,9 +64,12 @@ export class TcpTransport implements Transport {
       socket.cork();
       process.nextTick(this.#uncork);
     }
-    for (const buffer of buffers) {
-      socket.write(buffer);
+    const last = buffers.length - 1;
+    for (let index = 0; index < last; index++) {
+      socket.write(buffers[index] ?? EMPTY);
     }
+    // Called with an error too, when the connection ends before.
+    socket.write(buffers[last] ?? EMPTY, done);
     if (!this.#blocked && socket.writableLength > this.#highWaterMark) {
       this.#blocked = true;
       socket.pause();

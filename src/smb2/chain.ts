@@ -35,6 +35,8 @@ export class Chain {
   readonly connection: Connection;
   /** The session whose key decrypted the frame. */
   readonly encryptedBy: Session | undefined;
+  /** What they came in. */
+  readonly #frame: Buffer;
   readonly #messages: readonly Buffer[];
   #next = 0;
   /** Where the responses grow; a new one after each send, since the transport keeps what it was given. */
@@ -52,8 +54,10 @@ export class Chain {
   /** A chain that starts with a related request has nothing to relate to. */
   #orphaned = false;
 
-  constructor(connection: Connection, messages: readonly Buffer[], encryptedBy: Session | undefined) {
+  /** @param frame what they came in; its memory is used again once nobody looks at it any more */
+  constructor(connection: Connection, frame: Buffer, messages: readonly Buffer[], encryptedBy: Session | undefined) {
     this.connection = connection;
+    this.#frame = frame;
     this.#messages = messages;
     this.encryptedBy = encryptedBy;
     this.writer.zeros(FRAME_PREFIX);
@@ -157,9 +161,20 @@ export class Chain {
       this.writer.bytes(request.data);
       request.data = undefined;
     }
+    if (request.data === undefined) takeBack(request);
+    if (this.#messages.length === 1) this.#releaseFrame(request);
     if (request.data === undefined && this.#responses.length > 0) this.#padMessage();
     if (request.asyncId === 0n) request.creditsGranted = this.connection.grantCredits(request);
     this.#responses.push({ request, end: this.writer.position, signer: this.connection.signerFor(request) });
+  }
+
+  /**
+   * The frame of a WRITE carries data that nobody keeps after the answer. Of other requests parts may be kept, and their
+   * frames are small.
+   */
+  #releaseFrame(request: Request): void {
+    if (request.header.command !== Command.WRITE || request.maybeOpen?.kind === "pipe") return;
+    this.connection.server.buffers.give(this.#frame);
   }
 
   /**
@@ -259,7 +274,9 @@ export class Chain {
     const last = responses[responses.length - 1];
     if (last !== undefined && begin < last.end) pieces.push(whole.subarray(begin, last.end));
     const [head, ...rest] = pieces;
-    if (head !== undefined) this.connection.sendFrame(head, rest, encrypting);
+    if (head === undefined) return;
+    const lent = responses.some(({ request }) => request.lent !== undefined);
+    this.connection.sendFrame(head, rest, encrypting, lent ? () => takeBackAll(responses) : undefined);
   }
 
   #patchHeader(request: Request): void {
@@ -268,6 +285,17 @@ export class Chain {
     encodeHeader(this.writer, this.#responseHeader(request));
     this.writer.position = end;
   }
+}
+
+function takeBack(request: Request): void {
+  const { lent } = request;
+  if (lent === undefined) return;
+  request.lent = undefined;
+  request.connection.takeBack(lent);
+}
+
+function takeBackAll(responses: readonly Response[]): void {
+  for (const { request } of responses) takeBack(request);
 }
 
 /** Head, data and padding of a response whose data are in a buffer of their own. */

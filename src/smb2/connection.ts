@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { discard } from "../memory/discard.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import { Chain } from "./chain.ts";
 import { handleSmb1Negotiate } from "./commands/smb1-negotiate.ts";
@@ -35,7 +36,10 @@ const TRANSFORM_HEADER_SIZE = 52;
 const MAX_COMPOUND = 256;
 /** Ended sessions whose keys are kept to sign the news of their end. */
 const MAX_DEPARTED = 16;
-/** Bytes waiting for a client that does not read; no further request is taken until it has read half of them. */
+/**
+ * Bytes of answers that are being read or wait for a client that does not take them; no further request is taken until they
+ * are half as many.
+ */
 const MAX_QUEUED = 32 * 1024 * 1024;
 
 /** A client's transport connection and what has been negotiated on it (Connection, MS-SMB2 3.3.1.7). */
@@ -50,6 +54,12 @@ export class Connection {
   readonly #departed = new Map<bigint, Signer>();
   #nextAsyncId = 1n;
   #closed = false;
+  /** Bytes lent for data of responses that are not sent yet. */
+  #lentBytes = 0;
+  /** No requests are taken for now. */
+  #held = false;
+  /** What arrived in spite of it, and is not yet taken. */
+  #backlog: Buffer[] = [];
 
   /** Requests whose handler has not settled yet. */
   unfinished = 0;
@@ -73,7 +83,7 @@ export class Connection {
     this.transport = transport;
     this.creationTime = clock.now();
     this.#window = new SequenceWindow(options.maxCredits);
-    this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME);
+    this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME, (length) => server.buffers.take(length));
   }
 
   get remoteAddress(): string {
@@ -101,16 +111,55 @@ export class Connection {
     this.#assembler.maximum = Math.max(maxReadSize, maxWriteSize, maxTransactSize) + FRAME_OVERHEAD;
   }
 
-  /** Takes bytes from the transport, in whatever pieces. */
+  /** Takes bytes from the transport, in whatever pieces; their memory is the connection's from now on. */
   receive(chunk: Buffer): void {
     if (this.#closed) return;
+    if (this.#held) this.#backlog.push(chunk);
+    else this.#take(chunk);
+  }
+
+  #take(chunk: Buffer): void {
+    let viewed = false;
     try {
-      this.#assembler.push(chunk, (frame) => {
-        if (!this.#closed) this.#handleFrame(frame);
+      const used = this.#assembler.push(chunk, (frame) => {
+        viewed ||= frame.buffer === chunk.buffer;
+        this.#handleFrame(frame);
+        return !this.#held && !this.#closed;
       });
+      if (used < chunk.length && !this.#closed) this.#backlog.unshift(chunk.subarray(used));
+      else if (!viewed) discard(chunk);
     } catch (error) {
       this.abort(error);
     }
+  }
+
+  /** Holds back requests while too much is on its way to the client, lets them go on when it is less. */
+  #balance(): void {
+    if (this.#closed) return;
+    const bytes = Math.max(this.#lentBytes, this.transport.queuedBytes);
+    if (!this.#held && bytes > MAX_QUEUED) {
+      this.#held = true;
+      this.transport.pause();
+    } else if (this.#held && bytes < MAX_QUEUED / 2) {
+      this.#held = false;
+      for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
+        this.#take(chunk);
+        if (this.#held || this.#closed) return;
+      }
+      this.transport.resume();
+    }
+  }
+
+  /** A buffer for the data of a response; {@link takeBack} ends its use. */
+  lend(length: number): Buffer {
+    this.#lentBytes += length;
+    return this.server.buffers.take(length);
+  }
+
+  takeBack(buffer: Buffer): void {
+    this.#lentBytes -= buffer.length;
+    this.server.buffers.give(buffer);
+    if (this.#held) this.#balance();
   }
 
   /** Ends the connection: at bytes that break the protocol, which are the client's doing, or at a bug, which is logged. */
@@ -127,7 +176,7 @@ export class Connection {
   #handleFrame(frame: Buffer): void {
     switch (peekProtocolId(frame)) {
       case PROTOCOL_ID:
-        new Chain(this, splitCompound(frame), undefined).run();
+        new Chain(this, frame, splitCompound(frame), undefined).run();
         break;
       case TRANSFORM_PROTOCOL_ID:
         this.#handleEncrypted(frame);
@@ -140,7 +189,7 @@ export class Connection {
       default:
         throw new MalformedPacketError("unknown ProtocolId");
     }
-    if (this.transport.queuedBytes > MAX_QUEUED) this.transport.pause();
+    this.#balance();
   }
 
   /** MS-SMB2 3.3.5.2.1.1. */
@@ -165,7 +214,7 @@ export class Connection {
         throw new MalformedPacketError("session inside of an encrypted message is another one");
       }
     }
-    new Chain(this, messages, session).run();
+    new Chain(this, frame, messages, session).run();
   }
 
   /**
@@ -265,23 +314,27 @@ export class Connection {
     request.onResponse?.(message);
   }
 
-  /** Sends one frame; `head` starts with room for the direct TCP prefix. */
-  sendFrame(head: Buffer, rest: readonly Buffer[], encrypting: Session | undefined): void {
+  /**
+   * Sends one frame; `head` starts with room for the direct TCP prefix.
+   * @param sent the buffers are no longer in use
+   */
+  sendFrame(head: Buffer, rest: readonly Buffer[], encrypting: Session | undefined, sent?: () => void): void {
     if (this.#closed) return;
     if (encrypting?.cipher !== undefined) {
       const message = encrypting.cipher.encrypt(encrypting.sessionId, [head.subarray(4), ...rest]);
-      this.transport.send([framePrefix(message), ...message]);
+      sent?.();
+      this.transport.send([framePrefix(message), ...message], () => message.forEach(discard));
       return;
     }
     let length = head.length - 4;
     for (const piece of rest) length += piece.length;
     head.writeUInt32BE(length, 0);
-    this.transport.send(rest.length === 0 ? [head] : [head, ...rest]);
+    this.transport.send(rest.length === 0 ? [head] : [head, ...rest], sent);
   }
 
   /** The transport has room again. */
   drained(): void {
-    if (!this.#closed && this.transport.queuedBytes < MAX_QUEUED / 2) this.transport.resume();
+    if (this.#held) this.#balance();
   }
 
   /** Ends the connection at once (MS-SMB2 3.3.7.1). */
@@ -295,6 +348,7 @@ export class Connection {
   closed(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#backlog = [];
     for (const request of [...this.#async.values()]) request.cancel();
     this.server.connectionClosed(this);
   }

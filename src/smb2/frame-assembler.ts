@@ -7,43 +7,58 @@ const PREFIX_SIZE = 4;
 const SESSION_MESSAGE = 0x00;
 const KEEP_ALIVE = 0x85;
 
-/** Cuts a byte stream into direct TCP frames (MS-SMB2 2.1). A frame that lies in one chunk is handed on as a view. */
+/**
+ * Cuts a byte stream into direct TCP frames (MS-SMB2 2.1). A frame that lies in one chunk is handed on as a view; any other
+ * is put together in a buffer of its own.
+ */
 export class FrameAssembler {
   /** Bytes; a longer frame is malformed. */
   maximum: number;
+  readonly #allocate: (length: number) => Buffer;
   readonly #prefix = Buffer.alloc(PREFIX_SIZE);
   #prefixLength = 0;
   #frame: Buffer | undefined;
   #filled = 0;
 
-  constructor(maximum: number) {
+  /** @param allocate makes the buffers of frames that lie in several chunks */
+  constructor(maximum: number, allocate: (length: number) => Buffer = Buffer.allocUnsafeSlow) {
     this.maximum = maximum;
+    this.#allocate = allocate;
   }
 
-  /** @throws MalformedPacketError */
-  push(chunk: Buffer, take: (frame: Buffer) => void): void {
+  /**
+   * @param take is handed each frame that is complete; `false` asks for no more
+   * @returns bytes of the chunk that were used, less than all only where `take` asked for no more
+   * @throws MalformedPacketError
+   */
+  push(chunk: Buffer, take: (frame: Buffer) => unknown): number {
     let at = 0;
     while (at < chunk.length) {
       if (this.#frame !== undefined) {
-        at += this.#fill(this.#frame, chunk, at, take);
+        at += this.#fill(this.#frame, chunk, at);
+        if (this.#filled < this.#frame.length) break;
+        const frame = this.#frame;
+        this.#frame = undefined;
+        if (take(frame) === false) break;
         continue;
       }
       const missing = PREFIX_SIZE - this.#prefixLength;
       const copied = chunk.copy(this.#prefix, this.#prefixLength, at, at + missing);
       at += copied;
       this.#prefixLength += copied;
-      if (this.#prefixLength < PREFIX_SIZE) return;
+      if (this.#prefixLength < PREFIX_SIZE) break;
       this.#prefixLength = 0;
       const length = this.#length();
       if (length === 0) continue;
       if (at + length <= chunk.length) {
-        take(chunk.subarray(at, at + length));
         at += length;
+        if (take(chunk.subarray(at - length, at)) === false) break;
       } else {
-        this.#frame = Buffer.allocUnsafeSlow(length);
+        this.#frame = this.#allocate(length);
         this.#filled = 0;
       }
     }
+    return at;
   }
 
   #length(): number {
@@ -55,13 +70,9 @@ export class FrameAssembler {
     return length;
   }
 
-  #fill(frame: Buffer, chunk: Buffer, at: number, take: (frame: Buffer) => void): number {
+  #fill(frame: Buffer, chunk: Buffer, at: number): number {
     const copied = chunk.copy(frame, this.#filled, at, Math.min(chunk.length, at + frame.length - this.#filled));
     this.#filled += copied;
-    if (this.#filled === frame.length) {
-      this.#frame = undefined;
-      take(frame);
-    }
     return copied;
   }
 }

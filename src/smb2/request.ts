@@ -23,6 +23,8 @@ export class Request {
   status: number = NtStatus.SUCCESS;
   /** Data that follow the body in a buffer of their own (READ). */
   data: Buffer | undefined;
+  /** The connection's buffer that `data` are in, where it has lent one. */
+  lent: Buffer | undefined;
   /** ErrorData of the error response, where the status has any (MS-SMB2 2.2.2.2). */
   errorData: Buffer | undefined;
   /** Position of the response header in the writer. */

@@ -138,8 +138,11 @@ export interface ServerContext {
 export interface Transport {
   readonly remoteAddress: string;
   readonly localAddress: string;
-  /** Queues the buffers for sending, as one `writev` where possible. The buffers must not be changed afterwards. */
-  send(buffers: readonly Buffer[]): void;
+  /**
+   * Queues the buffers for sending, as one `writev` where possible. They must not be changed until `done` says that they
+   * have been sent, or never will be.
+   */
+  send(buffers: readonly Buffer[], done?: () => void): void;
   /** Bytes queued and not yet taken by the kernel; the connection stops reading above a bound. */
   readonly queuedBytes: number;
   pause(): void;

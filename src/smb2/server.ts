@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { BufferPool } from "../memory/buffer-pool.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
@@ -18,6 +19,8 @@ export class Smb2Server {
   /** Opens by resume key, as hexadecimal text. */
   readonly resumeKeys = new Map<string, Open>();
   readonly #fileTables = new Map<Volume, FileTable>();
+  /** Memory of frames and file data. */
+  readonly buffers = new BufferPool();
   #nextFileId = 1n;
 
   constructor(context: ServerContext) {

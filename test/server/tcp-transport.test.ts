@@ -124,6 +124,26 @@ describe("TcpTransport", () => {
     expect(socket.destroyed).toBe(true);
   });
 
+  it("says when buffers have been sent", async () => {
+    const transport = new TcpTransport(socket, clock);
+    const sent: string[] = [];
+    transport.send([Buffer.from("a"), Buffer.from("b")], () => sent.push("ab"));
+    expect(sent).toEqual([]);
+    await new Promise<void>((resolve) => transport.send([Buffer.from("c")], resolve));
+    expect(sent).toEqual(["ab"]);
+  });
+
+  it("says when buffers will never be sent", async () => {
+    const transport = new TcpTransport(socket, clock);
+    const waiting = new Promise<void>((resolve) => transport.send([Buffer.alloc(32 * 1024 * 1024)], resolve));
+    const behind = new Promise<void>((resolve) => transport.send([Buffer.from("x")], resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    transport.destroy();
+    await Promise.all([waiting, behind]);
+    await new Promise<void>((resolve) => transport.send([Buffer.from("y")], resolve));
+    expect(socket.destroyed).toBe(true);
+  });
+
   it("drops what is sent after the connection is gone", () => {
     const transport = new TcpTransport(socket, clock);
     transport.destroy();

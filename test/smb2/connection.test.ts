@@ -4,7 +4,12 @@ import { describe, expect, it } from "vitest";
 import { CipherId } from "../../src/smb2/crypto/encryption.ts";
 import { SigningAlgorithm } from "../../src/smb2/crypto/signing.ts";
 import { Dialect } from "../../src/smb2/wire/constants.ts";
-import { alice, ServerHarness } from "../support/server-harness.ts";
+import { MemoryVolume } from "../../src/vfs/memory/memory-volume.ts";
+import { alice, ServerHarness, settle } from "../support/server-harness.ts";
+import { Gate, slowVolume } from "../support/slow-volume.ts";
+import { logOn, type SmbTree } from "../support/smb-client.ts";
+import { SmbConnection } from "../support/smb-connection.ts";
+import { requests } from "../support/smb-requests.ts";
 
 const protections = [
   { name: "2.0.2", negotiate: { dialects: [Dialect.SMB_2_0_2] }, encrypt: false },
@@ -35,5 +40,68 @@ describe("a conversation", () => {
     const again = await harness.logOn(alice, { negotiate });
     expect(again.connection.dialect).toBe(negotiate.dialects[0]);
     expect(harness.errors).toEqual([]);
+  });
+});
+
+/** Bytes that differ from file to file and from place to place. */
+function pattern(length: number, seed: number): Buffer {
+  const words = new Uint32Array(length / 4);
+  for (let index = 0; index < words.length; index++) words[index] = index * 2_654_435_761 + seed * 40_503;
+  return Buffer.from(words.buffer);
+}
+
+describe("file data", () => {
+  it.each(protections)("stays apart when requests share memory in turn, in $name", async ({ negotiate, encrypt }) => {
+    const harness = await ServerHarness.start();
+    const transport = harness.transport();
+    const send = transport.send.bind(transport);
+    // As from a socket: a frame comes in pieces.
+    transport.send = (bytes) => {
+      for (let at = 0; at < bytes.length; at += 60_000) send(Buffer.from(bytes.subarray(at, at + 60_000)));
+    };
+    const connection = new SmbConnection(transport);
+    await connection.negotiate(negotiate);
+    const session = await logOn(connection, alice, { sign: true, encrypt });
+    const tree = await session.treeConnect("data");
+    connection.creditsAsked = 512;
+    const size = negotiate.dialects[0] === Dialect.SMB_2_0_2 ? 65_536 : 700_000;
+    for (let round = 0; round < 3; round++) {
+      const contents = Array.from({ length: 6 }, (_, index) => pattern(size, round * 10 + index));
+      await Promise.all(contents.map((content, index) => tree.put(`file-${index}`, content)));
+      const read = await Promise.all(contents.map((_, index) => tree.get(`file-${index}`)));
+      expect(read.map((content, index) => content.equals(contents[index] ?? Buffer.alloc(0)))).toEqual(
+        contents.map(() => true),
+      );
+    }
+    expect(harness.errors).toEqual([]);
+  });
+
+  it("is not read for a hundred requests at once, also where they arrive together", async () => {
+    const gate = new Gate();
+    const harness = await ServerHarness.start({ volume: slowVolume(new MemoryVolume(), gate) });
+    const transport = harness.transport();
+    const connection = new SmbConnection(transport);
+    await connection.negotiate();
+    const tree: SmbTree = await (await logOn(connection, alice)).treeConnect("data");
+    const file = await tree.createFile("big");
+    await file.write(0, pattern(1 << 20, 1));
+    connection.creditsAsked = 2000;
+    await tree.exchange(requests.echo());
+
+    gate.hold("read");
+    const together: Buffer[] = [];
+    const send = transport.send.bind(transport);
+    transport.send = (bytes) => void together.push(bytes);
+    const reads = Array.from({ length: 100 }, () => file.exchange(requests.read(file.fileId, 0, 1 << 20)));
+    await settle();
+    transport.send = send;
+    transport.send(Buffer.concat(together));
+    await settle();
+    expect(together).toHaveLength(100);
+    expect(gate.waiting).toBe(33);
+    expect(transport.paused).toBe(true);
+    gate.release();
+    expect((await Promise.all(reads)).every(({ status }) => status === 0)).toBe(true);
+    expect(transport.paused).toBe(false);
   });
 });

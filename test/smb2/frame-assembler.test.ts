@@ -58,6 +58,38 @@ describe("FrameAssembler", () => {
     expect(buffers).toEqual([chunk.buffer, chunk.buffer]);
   });
 
+  it("puts a frame of several chunks together in a buffer that it asked for", () => {
+    const own = Buffer.alloc(64);
+    const assembler = new FrameAssembler(MAXIMUM, (length) => own.subarray(0, length));
+    const frames: Buffer[] = [];
+    for (const chunk of cut(framed(Buffer.from("abcdef")), [2, 7]))
+      assembler.push(chunk, (frame) => frames.push(frame));
+    expect(frames).toEqual([Buffer.from("abcdef")]);
+    expect(frames[0]?.buffer).toBe(own.buffer);
+  });
+
+  it("stops where no more is wanted, and goes on from there", () => {
+    const messages = [Buffer.from("one"), Buffer.from("two"), Buffer.from("three")];
+    const stream = Buffer.concat(messages.map(framed));
+    // The first frame lies in two chunks, the others in one.
+    const pending = [stream.subarray(0, 5), stream.subarray(5)];
+    const assembler = new FrameAssembler(MAXIMUM);
+    const frames: Buffer[] = [];
+    const counts: number[] = [];
+    while (pending[0] !== undefined) {
+      const before = frames.length;
+      const used = assembler.push(pending[0], (frame) => {
+        frames.push(frame);
+        return false;
+      });
+      counts.push(frames.length - before);
+      if (used < pending[0].length) pending[0] = pending[0].subarray(used);
+      else pending.shift();
+    }
+    expect(frames).toEqual(messages);
+    expect(counts).toEqual([0, 1, 1, 1]);
+  });
+
   it("skips empty session messages", () => {
     expect(assemble([Buffer.concat([frameHeader(0), framed(Buffer.from("x"))])])).toEqual([Buffer.from("x")]);
   });

@@ -10,6 +10,11 @@ export class Gate {
   readonly #waiting: { readonly method: string; readonly go: () => void }[] = [];
   #arrivals: { readonly method: string; readonly resolve: () => void }[] = [];
 
+  /** Calls that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Calls of this method wait from now on. Its work is done when it is let go. */
   hold(method: string): void {
     this.#held.add(method);

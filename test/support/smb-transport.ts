@@ -44,8 +44,8 @@ class ServerEnd implements Transport {
     this.remoteAddress = remoteAddress;
   }
 
-  send(buffers: readonly Buffer[]): void {
-    this.#client.deliver(buffers);
+  send(buffers: readonly Buffer[], done?: () => void): void {
+    this.#client.deliver(buffers, done);
   }
 
   pause(): void {
@@ -82,7 +82,7 @@ export class InProcessTransport implements ClientTransport {
   #holding = false;
   readonly #serverEnd: ServerEnd;
   #towardsServer: Buffer[] = [];
-  #towardsClient: Buffer[] = [];
+  #towardsClient: Array<{ readonly chunk: Buffer; readonly done: (() => void) | undefined }> = [];
 
   constructor(server: Smb2Server, remoteAddress = "192.0.2.100") {
     this.#serverEnd = new ServerEnd(this, remoteAddress);
@@ -103,21 +103,25 @@ export class InProcessTransport implements ClientTransport {
     }
   }
 
-  deliver(buffers: readonly Buffer[]): void {
-    if (this.endedBy !== undefined) return;
-    for (const buffer of buffers) {
-      this.#towardsClient.push(buffer);
-      this.#serverEnd.queuedBytes += buffer.length;
+  deliver(buffers: readonly Buffer[], done?: () => void): void {
+    if (this.endedBy !== undefined) {
+      done?.();
+      return;
     }
+    buffers.forEach((chunk, index) => {
+      this.#towardsClient.push({ chunk, done: index === buffers.length - 1 ? done : undefined });
+      this.#serverEnd.queuedBytes += chunk.length;
+    });
     if (!this.#holding) queueMicrotask(() => this.#pumpClient());
   }
 
   #pumpClient(): void {
     while (!this.#holding) {
-      const chunk = this.#towardsClient.shift();
-      if (chunk === undefined) return;
-      this.#serverEnd.queuedBytes -= chunk.length;
-      this.onData(chunk);
+      const next = this.#towardsClient.shift();
+      if (next === undefined) return;
+      this.#serverEnd.queuedBytes -= next.chunk.length;
+      this.onData(next.chunk);
+      next.done?.();
       this.connection.drained();
     }
   }

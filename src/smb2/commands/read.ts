@@ -43,7 +43,8 @@ function handle(request: Request, message: ReadRequest): Awaitable<void> {
   if (open.stream.locks.blocksIo(open, offset, message.length, false)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
-  const target = Buffer.allocUnsafe(message.length);
+  const target = request.connection.lend(message.length);
+  request.lent = target;
   return chain(open.stream.data.read(offset, target), (count) => {
     // A read of nothing succeeds wherever it is.
     if (count < message.minimumCount || (count === 0 && message.length > 0)) throw new SmbError(NtStatus.END_OF_FILE);

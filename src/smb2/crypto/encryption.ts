@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, type DecipherGCM, type KeyObject } from "node:crypto";
+import { discard } from "../../memory/discard.ts";
 
 /** Ciphers of SMB2_ENCRYPTION_CAPABILITIES (MS-SMB2 2.2.3.1.2). */
 export const CipherId = {
@@ -34,6 +35,12 @@ const CCM_NONCE_SIZE = 11;
 /** CCM takes its text in one call: pieces up to this total are gathered here. Nothing waits while it is in use. */
 const scratch = Buffer.allocUnsafeSlow(128 * 1024);
 
+/**
+ * Bytes that GCM works on at a time. The cipher makes a new buffer for each piece: of this size they stay in the processor's
+ * cache and are quick to get and give back.
+ */
+const PIECE = 256 * 1024;
+
 /** The message was not encrypted with this key, or was changed on its way. */
 export class DecryptionError extends Error {
   constructor(message: string) {
@@ -47,7 +54,8 @@ export interface MessageCipher {
   /** The SMB2 TRANSFORM_HEADER, then the encrypted message in any number of buffers. The input is left as it is. */
   encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[];
   /**
-   * The message behind a TRANSFORM_HEADER (its 52 bytes), in a new buffer.
+   * The message behind a TRANSFORM_HEADER (its 52 bytes). The ciphertext is used up: a long message takes its place, a
+   * short one is in a buffer of its own.
    * @throws DecryptionError for a wrong tag or a message whose size is not OriginalMessageSize
    */
   decrypt(transformHeader: Buffer, ciphertext: Buffer): Buffer;
@@ -126,7 +134,11 @@ class GcmMessageCipher implements MessageCipher {
     const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce);
     cipher.setAAD(header.subarray(NONCE_OFFSET));
     const output = [header];
-    for (const piece of pieces) if (piece.length > 0) output.push(cipher.update(piece));
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length; at += PIECE) {
+        output.push(cipher.update(piece.length <= PIECE ? piece : piece.subarray(at, at + PIECE)));
+      }
+    }
     cipher.final();
     cipher.getAuthTag().copy(header, TAG_OFFSET);
     return output;
@@ -138,7 +150,7 @@ class GcmMessageCipher implements MessageCipher {
     const decipher = createDecipheriv(this.#algorithm, this.#decryptionKey, nonce, { authTagLength: TAG_SIZE });
     decipher.setAuthTag(header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE));
     decipher.setAAD(header.subarray(NONCE_OFFSET));
-    const message = decipher.update(ciphertext);
+    const message = ciphertext.length <= PIECE ? decipher.update(ciphertext) : decipherInPlace(decipher, ciphertext);
     try {
       decipher.final();
     } catch {
@@ -146,6 +158,15 @@ class GcmMessageCipher implements MessageCipher {
     }
     return message;
   }
+}
+
+function decipherInPlace(decipher: DecipherGCM, text: Buffer): Buffer {
+  for (let at = 0; at < text.length; at += PIECE) {
+    const piece = decipher.update(text.subarray(at, at + PIECE));
+    piece.copy(text, at);
+    discard(piece);
+  }
+  return text;
 }
 
 class CcmMessageCipher implements MessageCipher {
