@@ -11,8 +11,8 @@ import { Writer } from "./wire/cursor.ts";
 import { encodeHeader, NO_SIGNATURE } from "./wire/header.ts";
 import { encodeOplockBreakNotification } from "./wire/oplock-break.ts";
 
-/** Oplock break acknowledgment timer (MS-SMB2 3.3.2.1): a little below the 35 seconds that clients expect at most. */
-const ACKNOWLEDGMENT_TIMEOUT = 34_000;
+/** Oplock break acknowledgment timer: 35 seconds (MS-SMB2 3.3.2.1). */
+const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 
 /** MessageId of what the server sends by itself (MS-SMB2 3.3.4.6). */
 const UNSOLICITED = 0xffff_ffff_ffff_ffffn;

@@ -11,6 +11,7 @@ import { getIntegrityInformation, setIntegrityInformation, setIntegrityInformati
 import { queryNetworkInterfaceInfo } from "./network-interface.ts";
 import { getObjectId } from "./object-id.ts";
 import { pipePeek, pipeTransceive, pipeWait } from "./pipe.ts";
+import { enumerateSnapshots } from "./snapshots.ts";
 import { fileLevelTrim, queryAllocatedRanges, setSparse, setZeroData } from "./sparse.ts";
 import { validateNegotiateInfo } from "./validate-negotiate.ts";
 
@@ -118,4 +119,8 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
   [Fsctl.GET_COMPRESSION, { name: "GET_COMPRESSION", target: "file", handle: getCompression }],
   [Fsctl.SET_COMPRESSION, { name: "SET_COMPRESSION", target: "file", handle: setCompression }],
   [Fsctl.GET_OBJECT_ID, { name: "GET_OBJECT_ID", target: "file", handle: getObjectId }],
+  [
+    Fsctl.SRV_ENUMERATE_SNAPSHOTS,
+    { name: "SRV_ENUMERATE_SNAPSHOTS", target: "file", anyAccess: Access.READ_DATA, handle: enumerateSnapshots },
+  ],
 ]);

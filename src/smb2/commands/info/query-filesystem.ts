@@ -118,7 +118,8 @@ function encodeSectorSize(writer: Writer, info: VolumeInfo): void {
     physicalBytesPerSectorForAtomicity: info.physicalSectorSize,
     physicalBytesPerSectorForPerformance: info.physicalSectorSize,
     fileSystemEffectivePhysicalBytesPerSectorForAtomicity: info.physicalSectorSize,
-    flags: SectorSizeFlag.ALIGNED_DEVICE | SectorSizeFlag.PARTITION_ALIGNED_ON_DEVICE,
+    // FSCTL_FILE_LEVEL_TRIM gives blocks back to the file system.
+    flags: SectorSizeFlag.ALIGNED_DEVICE | SectorSizeFlag.PARTITION_ALIGNED_ON_DEVICE | SectorSizeFlag.TRIM_ENABLED,
     byteOffsetForSectorAlignment: 0,
     byteOffsetForPartitionAlignment: 0,
   });
