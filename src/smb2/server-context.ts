@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Authenticator, Identity } from "../auth/auth.ts";
+import type { OffloadOptions } from "../offload/engine.ts";
 import type { PipeService } from "../rpc/pipe.ts";
 import type { Volume } from "../vfs/volume.ts";
 
@@ -121,6 +122,8 @@ export interface ServerContext {
   readonly serverGuid: Buffer;
   readonly serverName: string;
   readonly options: ProtocolOptions;
+  /** What differs from the defaults. */
+  readonly offload?: Partial<OffloadOptions>;
   readonly authenticator: Authenticator;
   readonly pipes: PipeService;
   readonly log: Logger;

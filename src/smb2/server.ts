@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import { BufferPool } from "../memory/buffer-pool.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
@@ -18,6 +19,8 @@ export class Smb2Server {
   readonly connections = new Set<Connection>();
   /** Opens by resume key, as hexadecimal text. */
   readonly resumeKeys = new Map<string, Open>();
+  /** Tokens of offloaded copies. */
+  readonly offload: OffloadEngine;
   readonly #fileTables = new Map<Volume, FileTable>();
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
@@ -25,6 +28,12 @@ export class Smb2Server {
 
   constructor(context: ServerContext) {
     this.context = context;
+    this.offload = new OffloadEngine({
+      options: { ...defaultOffloadOptions, ...context.offload },
+      clock: context.clock,
+      randomBytes: context.randomBytes,
+      failed: (err) => context.log.error({ err }, "the data of a token could not be given up"),
+    });
   }
 
   /** A client has connected: the caller feeds the connection and tells it when the transport is gone. */
@@ -47,6 +56,7 @@ export class Smb2Server {
 
   /** Forgets a volume that no share uses any more. */
   forgetVolume(volume: Volume): void {
+    this.offload.forgetVolumes((other) => other === volume);
     if (this.#fileTables.get(volume)?.size === 0) this.#fileTables.delete(volume);
   }
 
@@ -133,6 +143,7 @@ export class Smb2Server {
   /** Closes all sessions, flushing nothing that a client did not ask for, then all connections. */
   async shutdown(): Promise<void> {
     for (const session of [...this.sessions.values()]) await this.closeSession(session);
+    this.offload.close();
     for (const connection of [...this.connections]) {
       connection.transport.end();
       connection.closed();

@@ -141,11 +141,24 @@ export interface BlockClone {
   ): Awaitable<boolean>;
 }
 
+/** Keeps data as they are now, in a time and a space that do not grow with them. */
+export interface DataPins {
+  /**
+   * A range of a stream as it is at one moment of this call: a stream that holds the same bytes at the same offsets for as long
+   * as it is open, whatever becomes of the source. It ends where the source ended, or behind the range.
+   * `undefined`: this stream cannot be kept so
+   * @throws DISK_FULL
+   */
+  pin(source: VolumeStream, range: ByteRange): Awaitable<VolumeStream | undefined>;
+}
+
 export interface Volume {
   readonly info: VolumeInfo;
 
   /** Only where the storage has been seen to share blocks; `info.attributes` says so too. */
   readonly clone?: BlockClone | undefined;
+
+  readonly pins?: DataPins | undefined;
 
   space(): Awaitable<VolumeSpace>;
 
@@ -260,6 +273,14 @@ export interface VolumeStream {
    * `undefined`: this volume cannot copy between these two streams by itself.
    */
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Awaitable<number> | undefined;
+  /** True where it is known, without reading, that a range holds nothing but zeros. */
+  isKnownZero?(range: ByteRange): Awaitable<boolean>;
+  /**
+   * A value that is another one after each change of the data, whoever makes it; changes of the file's metadata may change
+   * it too. With `settled` it waits, some milliseconds, until no later change can leave it as it is.
+   * `undefined`: the stream cannot tell, or does not come to rest
+   */
+  changeState?(settled: boolean): Awaitable<string | undefined>;
   /** Returns when data and size are stable. */
   flush(): Awaitable<void>;
   close(): Awaitable<void>;

@@ -6,6 +6,7 @@ import { Access } from "../../src/nt/access-mask.ts";
 import { fileTimeFromMilliseconds } from "../../src/nt/filetime.ts";
 import { foldName } from "../../src/nt/names.ts";
 import { statusName } from "../../src/nt/status.ts";
+import type { OffloadOptions } from "../../src/offload/engine.ts";
 import type { PipeService } from "../../src/rpc/pipe.ts";
 import { createPipeService } from "../../src/rpc/service.ts";
 import { Smb2Server } from "../../src/smb2/server.ts";
@@ -44,6 +45,7 @@ export interface HarnessOptions {
   readonly shares?: Readonly<Record<string, Partial<Share>>>;
   readonly volume?: Volume;
   readonly pipes?: PipeService;
+  readonly offload?: Partial<OffloadOptions>;
   readonly networkInterfaces?: readonly NetworkInterface[];
 }
 
@@ -92,6 +94,7 @@ export class ServerHarness {
       serverGuid: Buffer.alloc(16, 7),
       serverName: "TESSERA",
       options: { ...defaultProtocolOptions, ...options.protocol },
+      ...(options.offload === undefined ? {} : { offload: options.offload }),
       authenticator: createAuthenticator({
         accounts: await testAccounts(),
         serverName: "TESSERA",

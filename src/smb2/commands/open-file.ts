@@ -358,7 +358,7 @@ const OVERWRITE_FILTER = CompletionFilter.ATTRIBUTES | CompletionFilter.SIZE | C
 
 async function overwrite(open: FileOpen, action: number, parameters: OpenParameters): Promise<void> {
   if (action === CreateAction.CREATED) return;
-  await open.stream.data?.setEndOfFile(0);
+  await open.stream.changes.run(() => open.stream.data?.setEndOfFile(0));
   if (open.stream.name !== "") {
     reportResized(open, 0);
     return;

@@ -72,7 +72,9 @@ function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset
   if (data.length === 0) return respond();
   noteWritten(open);
   const target = stream.data;
-  const written = writeDeferred(open, request.server.context.clock, () => target.write(offset, data));
+  const written = writeDeferred(open, request.server.context.clock, () =>
+    stream.changes.run(() => target.write(offset, data)),
+  );
   if (!isWriteThrough(request, open, message)) return chain(written, respond);
   return chain(
     chain(written, () => target.flush()),

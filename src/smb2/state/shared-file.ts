@@ -7,6 +7,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile, VolumeStream } from "../../vfs/volume.ts";
 import { ByteRangeLockList } from "./byte-range-locks.ts";
 import { ChangeNotifyList } from "./notify.ts";
+import { DataChanges } from "./data-changes.ts";
 import type { FileOpen } from "./open.ts";
 import { Oplock } from "./oplock.ts";
 import type { DeferredWriteTime } from "./write-time.ts";
@@ -42,6 +43,7 @@ export class SharedStream {
   deletePending = false;
   readonly locks = new ByteRangeLockList();
   readonly oplock = new Oplock();
+  readonly changes = new DataChanges();
   readonly opens = new Set<FileOpen>();
   /** `CompletionFilter` bits of changes that watchers have not been told of yet. */
   pendingNotifications = 0;

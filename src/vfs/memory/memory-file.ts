@@ -15,6 +15,7 @@ import type {
 import { withChanges } from "./extended-attributes.ts";
 import { MemoryStream } from "./memory-stream.ts";
 import { checkWritable, type MemoryNode, MemoryStreamNode, RECORD_SIZE } from "./node.ts";
+import { StreamData } from "./stream-data.ts";
 
 /** A walk over the names that a directory had when it began. */
 class MemoryCursor implements DirectoryCursor {
@@ -114,7 +115,7 @@ export class MemoryFile implements VolumeFile {
     if (this.node.streams.has(foldName(name))) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
     if (!isValidStreamName(name)) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
     this.node.state.space.take(RECORD_SIZE);
-    const stream = new MemoryStreamNode(name, this.node.state.space);
+    const stream = new MemoryStreamNode(name, new StreamData(this.node.state.space));
     this.node.streams.set(foldName(name), stream);
     this.node.changed();
     return new MemoryStream(this.node, stream);
@@ -140,7 +141,7 @@ export class MemoryFile implements VolumeFile {
     if (from === "" && to !== "") state.space.take(RECORD_SIZE);
     if (from !== "" && to === "") state.space.take(-RECORD_SIZE);
     streams.delete(foldName(stream.name));
-    if (from === "" && to !== "") streams.set("", new MemoryStreamNode("", state.space));
+    if (from === "" && to !== "") streams.set("", new MemoryStreamNode("", new StreamData(state.space)));
     stream.name = to;
     streams.set(foldName(to), stream);
     this.node.changed();

@@ -2,7 +2,7 @@
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
-import { checkWritable, type MemoryNode, type MemoryStreamNode } from "./node.ts";
+import { checkWritable, type MemoryNode, MemoryStreamNode } from "./node.ts";
 
 /** An open stream of a memory volume. */
 export class MemoryStream implements VolumeStream {
@@ -64,6 +64,24 @@ export class MemoryStream implements VolumeStream {
   allocatedRanges(range: ByteRange, maximum: number): readonly ByteRange[] {
     this.#check();
     return this.#stream.data.allocatedRanges(range, maximum);
+  }
+
+  isKnownZero(range: ByteRange): boolean {
+    this.#check();
+    return this.#stream.data.isHole(range);
+  }
+
+  changeState(): string | undefined {
+    this.#check();
+    return String(this.#stream.data.changes);
+  }
+
+  /** What the stream holds now, for as long as the result is open. @throws SmbError DISK_FULL */
+  pin(): MemoryStream {
+    this.#check();
+    const pinned = new MemoryStreamNode(this.name, this.#stream.data.snapshot());
+    pinned.removed = true;
+    return new MemoryStream(this.#node, pinned);
   }
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): number | undefined {

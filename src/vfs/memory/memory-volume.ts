@@ -9,9 +9,19 @@ import { SecurityControl, serialiseSecurityDescriptor } from "../../nt/security-
 import { isShortNameShape, shortNameOf } from "../../nt/short-name.ts";
 import { WellKnownSid } from "../../nt/sid.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo, VolumeSpace } from "../volume.ts";
+import type {
+  CreateOptions,
+  DataPins,
+  NtPath,
+  OpenedFile,
+  Volume,
+  VolumeFile,
+  VolumeInfo,
+  VolumeSpace,
+} from "../volume.ts";
 import { withChanges } from "./extended-attributes.ts";
 import { MemoryFile } from "./memory-file.ts";
+import { MemoryStream } from "./memory-stream.ts";
 import { checkWritable, type Link, MemoryNode, RECORD_SIZE, type VolumeState } from "./node.ts";
 import { Space } from "./space.ts";
 import { ALLOCATION_UNIT } from "./stream-data.ts";
@@ -77,6 +87,9 @@ interface Place {
  */
 export class MemoryVolume implements Volume {
   readonly info: VolumeInfo;
+  readonly pins: DataPins | undefined = {
+    pin: (source) => (source instanceof MemoryStream ? source.pin() : undefined),
+  };
   readonly #state: VolumeState;
   readonly #root: MemoryNode;
   readonly #nodes = new Map<bigint, MemoryNode>();

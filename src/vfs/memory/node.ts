@@ -45,9 +45,9 @@ export class MemoryStreamNode {
   removed = false;
   opens = 0;
 
-  constructor(name: string, space: Space) {
+  constructor(name: string, data: StreamData) {
     this.name = name;
-    this.data = new StreamData(space);
+    this.data = data;
   }
 
   close(): void {
@@ -93,7 +93,7 @@ export class MemoryNode {
     this.lastWriteTime = now;
     this.changeTime = now;
     this.#isRoot = isRoot;
-    if (!directory) this.streams.set("", new MemoryStreamNode("", state.space));
+    if (!directory) this.streams.set("", new MemoryStreamNode("", new StreamData(state.space)));
   }
 
   get directory(): boolean {

@@ -14,6 +14,9 @@ function toUnit(bytes: number): number {
   return Math.ceil(bytes / ALLOCATION_UNIT) * ALLOCATION_UNIT;
 }
 
+/** Pages that more than one stream has: they are copied before they are written. */
+const shared = new WeakSet<Buffer>();
+
 /**
  * The bytes of one stream, in pages that exist where something was written. What no page holds is zero. Nothing but
  * zeros is ever kept beyond the end of file.
@@ -29,6 +32,7 @@ export class StreamData {
   /** Bytes taken from the volume. */
   #taken = 0;
   #sparse = false;
+  #changes = 0;
 
   constructor(space: Space) {
     this.#space = space;
@@ -46,8 +50,38 @@ export class StreamData {
     return { endOfFile: this.#endOfFile, allocationSize: this.#taken };
   }
 
+  /** Counts the changes of the data. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** The same data for somebody else, who takes the room for all of them. @throws SmbError DISK_FULL */
+  snapshot(): StreamData {
+    const copy = new StreamData(this.#space);
+    copy.#sparse = true;
+    copy.#account(this.#endOfFile, 0, this.#paged, true);
+    copy.#endOfFile = this.#endOfFile;
+    copy.#paged = this.#paged;
+    for (const [index, page] of this.#pages) {
+      shared.add(page);
+      copy.#pages.set(index, page);
+    }
+    return copy;
+  }
+
+  isHole({ offset, length }: ByteRange): boolean {
+    for (const index of this.#pageNumbers(
+      Math.floor(offset / PAGE_SIZE),
+      Math.floor((offset + length - 1) / PAGE_SIZE),
+    )) {
+      if (index * PAGE_SIZE + (this.#pages.get(index)?.length ?? 0) > offset) return false;
+    }
+    return true;
+  }
+
   /** Gives everything back; the data are gone. */
   release(): void {
+    this.#changes++;
     this.#pages.clear();
     this.#space.take(-this.#taken);
     this.#taken = 0;
@@ -103,6 +137,7 @@ export class StreamData {
     const end = Math.max(this.#endOfFile, offset + data.length);
     const paged = this.#paged + this.#growth(offset, data.length);
     this.#account(end, this.#reserved, paged, this.#sparse);
+    this.#changes++;
     this.#endOfFile = end;
     this.#paged = paged;
     let done = 0;
@@ -118,7 +153,7 @@ export class StreamData {
   #page(index: number, end: number): Buffer {
     const page = this.#pages.get(index);
     const length = StreamData.#pageLength(page, end);
-    if (page !== undefined && page.length === length) return page;
+    if (page !== undefined && page.length === length && !shared.has(page)) return page;
     const grown = Buffer.alloc(length);
     page?.copy(grown);
     this.#pages.set(index, grown);
@@ -127,6 +162,7 @@ export class StreamData {
 
   /** @throws SmbError DISK_FULL */
   setEndOfFile(size: number): void {
+    this.#changes++;
     if (size < this.#endOfFile) {
       this.#discard(size, this.#endOfFile);
       this.#reserved = 0;
@@ -155,6 +191,7 @@ export class StreamData {
   zero({ offset, length }: ByteRange): void {
     const end = Math.min(offset + length, this.#endOfFile);
     if (offset >= end) return;
+    this.#changes++;
     this.#discard(offset, end);
     this.#account(this.#endOfFile, this.#reserved, this.#paged, this.#sparse);
   }
@@ -167,7 +204,7 @@ export class StreamData {
       if (start >= stop) return;
       const wholePage = start === 0 && (stop === page.length || index * PAGE_SIZE + stop >= this.#endOfFile);
       if (!wholePage) {
-        page.fill(0, start, stop);
+        this.#page(index, page.length).fill(0, start, stop);
         return;
       }
       this.#pages.delete(index);

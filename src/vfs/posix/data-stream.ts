@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { fdatasync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Awaitable } from "../../nt/awaitable.ts";
 import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
 import { copyBetween } from "./copy.ts";
@@ -28,6 +29,11 @@ import type { Storage } from "./storage.ts";
 const WARM_READ = 1024 * 1024;
 /** Bytes; shortening a file by more than this goes to a worker. */
 const LONG_TRUNCATE = 16 * 1024 * 1024;
+/** Milliseconds; the kernel takes file times from a clock that ticks every 10 at most. */
+const TIMESTAMP_TICK = 15;
+/** Calls for one range of zeros, before its rest is done by one. */
+const MAX_ZERO_PIECES = 64;
+const SETTLE_TRIES = 10;
 const ZEROS = Buffer.alloc(256 * 1024);
 
 /** What a data stream needs of its file. */
@@ -149,7 +155,22 @@ export class DataStream implements VolumeStream {
     return this.#busy(this.#zero(fd, range.offset, end - range.offset));
   }
 
+  /** Holes are zeros already: only what lies between them is touched, unless it is in too many pieces. */
   async #zero(fd: number, offset: number, length: number): Promise<void> {
+    const end = offset + length;
+    let position = offset;
+    for (let pieces = 0; position < end; pieces++) {
+      const data = seek(fd, position, Seek.DATA);
+      if (data === -Errno.ENXIO || data >= end) return;
+      const hole = data < 0 || pieces === MAX_ZERO_PIECES ? end : Math.min(seek(fd, data, Seek.HOLE), end);
+      const start = Math.max(data, position);
+      const stop = hole > start ? hole : end;
+      await this.#zeroPiece(fd, start, stop - start);
+      position = stop;
+    }
+  }
+
+  async #zeroPiece(fd: number, offset: number, length: number): Promise<void> {
     const mode = this.#owner.isSparse() ? FallocateMode.PUNCH_HOLE : FallocateMode.ZERO_RANGE;
     const result = await fallocate(fd, mode | FallocateMode.KEEP_SIZE, offset, length);
     if (!isUnsupported(result)) {
@@ -180,6 +201,25 @@ export class DataStream implements VolumeStream {
       offset = hole;
     }
     return ranges;
+  }
+
+  isKnownZero(range: ByteRange): boolean {
+    const data = seek(this.#owner.descriptor.forReading(), range.offset, Seek.DATA);
+    return data === -Errno.ENXIO || data >= range.offset + range.length;
+  }
+
+  /** ctime cannot be set to what it was; it moves in ticks, so that what changed just now may change again unseen. */
+  async changeState(settled: boolean): Promise<string | undefined> {
+    for (let tries = 0; tries < SETTLE_TRIES; tries++) {
+      const stat = this.#stat();
+      const { changeSeconds, changeNanoseconds } = stat;
+      const age = Date.now() - (changeSeconds * 1000 + changeNanoseconds / 1e6);
+      if (!settled || age > TIMESTAMP_TICK) {
+        return `${stat.size} ${stat.writeSeconds}.${stat.writeNanoseconds} ${changeSeconds}.${changeNanoseconds}`;
+      }
+      await sleep(TIMESTAMP_TICK);
+    }
+    return undefined;
   }
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { createHash } from "node:crypto";
 import type { Awaitable } from "../../nt/awaitable.ts";
 import { chain } from "../../nt/awaitable.ts";
 import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
@@ -93,6 +94,17 @@ export class NamedStream implements VolumeStream {
     if (at instanceof DataStream) return at.allocatedRanges(range, maximum);
     const end = Math.min(at.length, range.offset + range.length);
     return range.offset >= end || maximum < 1 ? [] : [{ offset: range.offset, length: end - range.offset }];
+  }
+
+  isKnownZero(range: ByteRange): boolean {
+    const at = this.#locate();
+    return at instanceof DataStream && at.isKnownZero(range);
+  }
+
+  /** A small stream is told by its content. */
+  changeState(settled: boolean): Awaitable<string | undefined> {
+    const at = this.#locate();
+    return at instanceof DataStream ? at.changeState(settled) : createHash("sha256").update(at).digest("hex");
   }
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {

@@ -4,6 +4,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type {
   BlockClone,
   CreateOptions,
+  DataPins,
   NtPath,
   OpenedFile,
   Volume,
@@ -31,6 +32,7 @@ import {
   rename as renameAt,
 } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
+import { PosixPins } from "./pins.ts";
 import { join, type Parent } from "./resolve.ts";
 import { SpillFolder } from "./spill.ts";
 import { sweepStreams } from "./stream-sweep.ts";
@@ -39,6 +41,7 @@ import { sweepStreams } from "./stream-sweep.ts";
 export class PosixVolume implements Volume {
   readonly info: VolumeInfo;
   readonly clone: BlockClone | undefined;
+  readonly pins: DataPins | undefined;
   readonly #context: PosixContext;
   readonly #fileMode: number;
   readonly #directoryMode: number;
@@ -48,6 +51,7 @@ export class PosixVolume implements Volume {
   private constructor(mounted: MountedVolume) {
     this.info = mounted.info;
     this.clone = mounted.clones ? posixClone : undefined;
+    this.pins = mounted.clones ? new PosixPins(mounted.context.root, mounted.context.storage) : undefined;
     this.#context = mounted.context;
     this.#fileMode = mounted.fileMode;
     this.#directoryMode = mounted.directoryMode;

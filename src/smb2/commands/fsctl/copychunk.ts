@@ -165,7 +165,9 @@ async function copyChunk(source: FileOpen, target: FileOpen, chunk: SrvCopychunk
     source.stream.locks.blocksIo(source, sourceOffset, chunk.length, false) ||
     target.stream.locks.blocksIo(target, targetOffset, chunk.length, true);
   if (conflict) throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
-  const { bytes } = await copyRange(from, sourceOffset, to, targetOffset, chunk.length);
+  const { bytes } = await target.stream.changes.run(() =>
+    copyRange(from, sourceOffset, to, targetOffset, chunk.length),
+  );
   if (bytes < chunk.length) throw new SmbError(NtStatus.INVALID_VIEW_SIZE);
   return bytes;
 }

@@ -7,6 +7,7 @@ import type { BlockClone, VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { noteWritten } from "../../state/report-change.ts";
 import { Reader } from "../../wire/cursor.ts";
 import {
   DUPLICATE_EXTENTS_DATA_EX_STRUCTURE_SIZE,
@@ -107,8 +108,11 @@ async function share(
   // Blocks are shared as wholes: the last one may reach beyond the end of the target, which is then put back.
   const length = Math.min(available, Math.ceil(room / unit) * unit);
   breakForChange(request.server, target.stream);
-  if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);
-  if (length > room && (await to.size()).endOfFile === offset + length) await to.setEndOfFile(targetEnd);
+  noteWritten(target);
+  await target.stream.changes.run(async () => {
+    if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);
+    if (length > room && (await to.size()).endOfFile === offset + length) await to.setEndOfFile(targetEnd);
+  });
   request.server.context.metrics.bytesCopied(Math.min(length, room));
 }
 

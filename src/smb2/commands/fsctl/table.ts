@@ -10,6 +10,7 @@ import type { FsctlRow } from "./fsctl.ts";
 import { getIntegrityInformation, setIntegrityInformation, setIntegrityInformationEx } from "./integrity.ts";
 import { queryNetworkInterfaceInfo } from "./network-interface.ts";
 import { getObjectId } from "./object-id.ts";
+import { offloadRead, offloadWrite } from "./offload.ts";
 import { pipePeek, pipeTransceive, pipeWait } from "./pipe.ts";
 import { enumerateSnapshots } from "./snapshots.ts";
 import { fileLevelTrim, queryAllocatedRanges, setSparse, setZeroData } from "./sparse.ts";
@@ -90,6 +91,8 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
       handle: duplicateExtentsEx,
     },
   ],
+  [Fsctl.OFFLOAD_READ, { name: "OFFLOAD_READ", target: "file", access: Access.READ_DATA, handle: offloadRead }],
+  [Fsctl.OFFLOAD_WRITE, { name: "OFFLOAD_WRITE", target: "file", access: Access.WRITE_DATA, handle: offloadWrite }],
   [
     Fsctl.GET_INTEGRITY_INFORMATION,
     { name: "GET_INTEGRITY_INFORMATION", target: "file", minimumOutput: 16, handle: getIntegrityInformation },

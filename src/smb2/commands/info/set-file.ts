@@ -107,7 +107,7 @@ function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awai
   breakForChange(request.server, open.stream);
   showWriteTime(open.file);
   return chain(
-    keepFrozenTimes(open, () => data.setEndOfFile(size)),
+    keepFrozenTimes(open, () => open.stream.changes.run(() => data.setEndOfFile(size))),
     () => reportResized(open, RESIZE_FILTER),
   );
 }
@@ -121,7 +121,7 @@ function setAllocation(request: Request, open: FileOpen, allocationSize: bigint)
   const changed = keepFrozenTimes(open, () =>
     chain(data.size(), ({ endOfFile }) => {
       if (size >= endOfFile) return data.setAllocation(size);
-      return chain(data.setEndOfFile(size), () => data.setAllocation(size));
+      return open.stream.changes.run(() => chain(data.setEndOfFile(size), () => data.setAllocation(size)));
     }),
   );
   return chain(changed, () => reportResized(open, RESIZE_FILTER));

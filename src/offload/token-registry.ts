@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Awaitable } from "../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../nt/status.ts";
+import type { TokenSource } from "./token-source.ts";
+
+/** Time as a parameter. Milliseconds. */
+export interface OffloadClock {
+  now(): number;
+  after(milliseconds: number, action: () => void): { cancel(): void };
+}
+
+/** Bounds on what tokens hold. */
+export interface TokenLimits {
+  readonly maxTokens: number;
+  readonly maxTokensPerSession: number;
+  /** Bytes that all tokens together stand for. */
+  readonly maxTokenBytes: number;
+}
+
+export interface TokenRecord {
+  readonly source: TokenSource;
+  /** Bytes, in the source. */
+  readonly offset: number;
+  /** Bytes that the token really holds. */
+  readonly length: number;
+  /** The session that asked for it: its share of the table is bounded. */
+  readonly session: object;
+  /** SID of the user who asked for it. */
+  readonly user: string;
+  /** Milliseconds for which the token lives after it was made and after each use. */
+  readonly timeToLive: number;
+}
+
+interface Entry extends TokenRecord {
+  readonly name: string;
+  deadline: number;
+  /** Calls that work with it now: it is given up when they are done. */
+  uses: number;
+  /** Read to its end: the first to go where room is needed. */
+  spent: boolean;
+  removed: boolean;
+  timer: { cancel(): void } | undefined;
+}
+
+/** A token in use: its data stay until {@link end}. */
+export interface TokenUse {
+  readonly record: TokenRecord;
+  /** @param spent the data have been read to their end */
+  end(spent: boolean): void;
+  /** Ends the token for everybody: its data are no longer what they were. */
+  revoke(): void;
+}
+
+/** The tokens that a server has given out and still honours. */
+export class TokenRegistry {
+  readonly #limits: TokenLimits;
+  readonly #clock: OffloadClock;
+  readonly #failed: (error: unknown) => void;
+  readonly #entries = new Map<string, Entry>();
+  readonly #perSession = new Map<object, Set<Entry>>();
+  #bytes = 0;
+
+  /** @param failed hears of data that could not be given up */
+  constructor(limits: TokenLimits, clock: OffloadClock, failed: (error: unknown) => void) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Bytes that the tokens stand for. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Makes sure that one more token has room, at the cost of tokens of the same session that were used up.
+   * @throws SmbError INSUFFICIENT_RESOURCES: the client copies by itself
+   */
+  reserve(session: object, length: number): void {
+    const own = this.#perSession.get(session);
+    for (;;) {
+      const full =
+        this.#entries.size >= this.#limits.maxTokens ||
+        (own?.size ?? 0) >= this.#limits.maxTokensPerSession ||
+        (this.#entries.size > 0 && this.#bytes + length > this.#limits.maxTokenBytes);
+      if (!full) return;
+      const spent = own === undefined ? undefined : [...own].find((entry) => entry.spent && entry.uses === 0);
+      if (spent === undefined) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES, "too many tokens");
+      this.#remove(spent);
+    }
+  }
+
+  /** @throws SmbError INSUFFICIENT_RESOURCES; the source is then the caller's to release */
+  add(name: Buffer, record: TokenRecord): void {
+    this.reserve(record.session, record.length);
+    const entry: Entry = {
+      ...record,
+      name: name.toString("hex"),
+      deadline: this.#clock.now() + record.timeToLive,
+      uses: 0,
+      spent: false,
+      removed: false,
+      timer: undefined,
+    };
+    this.#entries.set(entry.name, entry);
+    const own = this.#perSession.get(record.session);
+    if (own === undefined) this.#perSession.set(record.session, new Set([entry]));
+    else own.add(entry);
+    this.#bytes += record.length;
+    this.#watch(entry);
+  }
+
+  /** Takes a token for the time of a call; `undefined` where it is not known, or no more. */
+  use(name: Buffer): TokenUse | undefined {
+    const entry = this.#entries.get(name.toString("hex"));
+    if (entry === undefined) return undefined;
+    entry.uses++;
+    return {
+      record: entry,
+      end: (spent) => {
+        entry.uses--;
+        entry.spent ||= spent;
+        entry.deadline = this.#clock.now() + entry.timeToLive;
+        if (entry.removed && entry.uses === 0) this.#release(entry);
+      },
+      revoke: () => this.#remove(entry),
+    };
+  }
+
+  /** Ends all tokens, or those of some sources. */
+  clear(which: (source: TokenSource) => boolean = () => true): void {
+    for (const entry of [...this.#entries.values()]) if (which(entry.source)) this.#remove(entry);
+  }
+
+  #watch(entry: Entry): void {
+    const wait = entry.uses > 0 ? entry.timeToLive : Math.max(1, entry.deadline - this.#clock.now());
+    entry.timer = this.#clock.after(wait, () => {
+      if (entry.uses === 0 && this.#clock.now() >= entry.deadline) this.#remove(entry);
+      else this.#watch(entry);
+    });
+  }
+
+  #remove(entry: Entry): void {
+    if (entry.removed) return;
+    entry.removed = true;
+    entry.timer?.cancel();
+    this.#entries.delete(entry.name);
+    const own = this.#perSession.get(entry.session);
+    own?.delete(entry);
+    if (own?.size === 0) this.#perSession.delete(entry.session);
+    this.#bytes -= entry.length;
+    if (entry.uses === 0) this.#release(entry);
+  }
+
+  #release(entry: Entry): void {
+    try {
+      const released: Awaitable<void> = entry.source.release();
+      if (released instanceof Promise) released.catch(this.#failed);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+}

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../../../nt/status.ts";
+import { invalidToken, type TokenHolder, type TokenRefusal } from "../../../offload/engine.ts";
+import type { TokenUse } from "../../../offload/token-registry.ts";
+import { isZeroToken } from "../../../offload/token-seal.ts";
+import { PinnedSource, type TokenSource } from "../../../offload/token-source.ts";
+import { type CopyProgress, copyFromSource, writeZeros } from "../../../offload/token-writer.ts";
+import type { VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
+import { withPending } from "../../pending.ts";
+import type { Request } from "../../request.ts";
+import { LiveSource } from "../../state/live-source.ts";
+import type { FileOpen } from "../../state/open.ts";
+import { noteWritten } from "../../state/report-change.ts";
+import { Reader, Writer } from "../../wire/cursor.ts";
+import {
+  decodeOffloadReadInput,
+  decodeOffloadWriteInput,
+  encodeOffloadReadOutput,
+  encodeOffloadWriteOutput,
+  OFFLOAD_READ_FLAG_ALL_ZERO_BEYOND_CURRENT_RANGE,
+  OFFLOAD_READ_INPUT_LENGTH,
+  OFFLOAD_READ_OUTPUT_LENGTH,
+  OFFLOAD_WRITE_INPUT_LENGTH,
+  OFFLOAD_WRITE_OUTPUT_LENGTH,
+  type OffloadWriteInput,
+} from "../../wire/fscc/offload.ts";
+import type { IoctlRequest } from "../../wire/ioctl.ts";
+
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
+/** Bytes of a copy within one file whose old data are not kept: they go through memory. */
+const SAME_STREAM_PIECE = 16 * 1024 * 1024;
+
+const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
+
+function checkBuffers(ioctl: IoctlRequest, input: number, output: number): void {
+  if (ioctl.input.length < input) throw new SmbError(NtStatus.BUFFER_TOO_SMALL);
+  if (ioctl.maxOutputResponse < output) throw new SmbError(NtStatus.BUFFER_TOO_SMALL);
+}
+
+function checkDeleted({ stream, link }: FileOpen): void {
+  if (stream.deletePending || link.deletePending) throw new SmbError(NtStatus.FILE_DELETED);
+}
+
+function holderOf({ session }: Request): TokenHolder {
+  return { session, user: session.identity?.sid ?? "" };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * FSCTL_OFFLOAD_READ (MS-FSA 2.1.5.10.20). Sparse files are served: a client that copies one has to learn of its holes. Valid
+ * data always reach to the end of a file.
+ */
+export function offloadRead(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
+  return withPending(request, read(request, ioctl));
+}
+
+async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
+  const open = request.fileOpen;
+  const sector = BigInt(open.file.volume.info.logicalSectorSize);
+  checkBuffers(ioctl, OFFLOAD_READ_INPUT_LENGTH, OFFLOAD_READ_OUTPUT_LENGTH);
+  const input = decodeOffloadReadInput(new Reader(ioctl.input));
+  const { fileOffset, copyLength } = input;
+  if (fileOffset % sector !== 0n || copyLength % sector !== 0n) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (input.size !== OFFLOAD_READ_INPUT_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (fileOffset + copyLength > UINT64_MAX) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const { offload } = request.server;
+  if (copyLength === 0n) return readOutput(offload.zeroToken(), 0, false);
+  const { data } = open.stream;
+  if (data === undefined) throw new SmbError(NtStatus.OFFLOAD_READ_FILE_NOT_SUPPORTED);
+  checkDeleted(open);
+  if (fileOffset > INT64_MAX) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const { endOfFile } = await data.size();
+  // Where a lock lies behind the end of the file, there is nothing to conflict with.
+  const asked = fileOffset + copyLength;
+  const lockLength = Number(asked < INT64_MAX ? copyLength : INT64_MAX - fileOffset);
+  if (open.stream.locks.blocksIo(open, Number(fileOffset), lockLength, false)) {
+    throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
+  }
+  if (fileOffset >= BigInt(endOfFile)) throw new SmbError(NtStatus.END_OF_FILE);
+  const offset = Number(fileOffset);
+  const wanted = asked > BigInt(endOfFile) ? endOfFile - offset : Number(copyLength);
+
+  const holder = holderOf(request);
+  offload.reserve(holder, wanted);
+  const source = await sourceFor(open, data, offset, wanted);
+  try {
+    // The source may have changed its size since it was asked: what counts is what the token now holds.
+    const end = (await source.stream.size()).endOfFile;
+    if (end <= offset) throw new SmbError(NtStatus.END_OF_FILE);
+    const length = Math.min(wanted, end - offset);
+    const transferLength = roundUp(length, Number(sector));
+    const zeroBeyond = asked > BigInt(endOfFile) || (await isZeroFrom(data, Number(asked), endOfFile));
+    if ((await source.stream.isKnownZero?.({ offset, length })) === true) {
+      await source.release();
+      return readOutput(offload.zeroToken(), transferLength, zeroBeyond);
+    }
+    const token = offload.issue({ source, offset, length, holder, timeToLive: input.tokenTimeToLive });
+    return readOutput(token, transferLength, zeroBeyond);
+  } catch (error) {
+    await source.release();
+    throw error;
+  }
+}
+
+async function isZeroFrom(data: VolumeStream, offset: number, endOfFile: number): Promise<boolean> {
+  if (offset >= endOfFile) return false;
+  return (await data.isKnownZero?.({ offset, length: endOfFile - offset })) === true;
+}
+
+/** @throws SmbError OFFLOAD_READ_FILE_NOT_SUPPORTED nobody could vouch for the data */
+async function sourceFor(open: FileOpen, data: VolumeStream, offset: number, length: number): Promise<TokenSource> {
+  const { volume } = open.file;
+  const pinned = await volume.pins?.pin(data, { offset, length });
+  if (pinned !== undefined) return new PinnedSource(volume, pinned);
+  const live = await LiveSource.of(open);
+  if (live === undefined) throw new SmbError(NtStatus.OFFLOAD_READ_FILE_NOT_SUPPORTED);
+  return live;
+}
+
+function readOutput(token: Buffer, transferLength: number, zeroBeyond: boolean): Buffer {
+  const writer = new Writer(OFFLOAD_READ_OUTPUT_LENGTH);
+  const flags = zeroBeyond ? OFFLOAD_READ_FLAG_ALL_ZERO_BEYOND_CURRENT_RANGE : 0;
+  encodeOffloadReadOutput(writer, { flags, transferLength, token });
+  return writer.view();
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * FSCTL_OFFLOAD_WRITE (MS-FSA 2.1.5.10.21). A write that begins before the end of the file does not extend it; one that begins
+ * there or behind extends it by what the token holds, where Windows refuses: clients write tokens into empty files.
+ */
+export function offloadWrite(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
+  return withPending(request, write(request, ioctl));
+}
+
+async function write(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
+  const open = request.fileOpen;
+  const { info } = open.file.volume;
+  const sector = BigInt(info.logicalSectorSize);
+  if (info.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
+  checkBuffers(ioctl, OFFLOAD_WRITE_INPUT_LENGTH, OFFLOAD_WRITE_OUTPUT_LENGTH);
+  const input = decodeOffloadWriteInput(new Reader(ioctl.input));
+  const { fileOffset, copyLength, transferOffset } = input;
+  if (fileOffset % sector !== 0n || copyLength % sector !== 0n || transferOffset % sector !== 0n) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
+  if (input.size !== OFFLOAD_WRITE_INPUT_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (fileOffset + copyLength > UINT64_MAX) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (copyLength === 0n) return writeOutput(0);
+  const { data } = open.stream;
+  if (data === undefined) throw new SmbError(NtStatus.OFFLOAD_WRITE_FILE_NOT_SUPPORTED);
+  checkDeleted(open);
+  if (fileOffset + copyLength > BigInt(info.maximumFileSize)) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const offset = Number(fileOffset);
+  if (open.stream.locks.blocksIo(open, offset, Number(copyLength), true)) {
+    throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
+  }
+  if (isZeroToken(input.token)) return writeZeroToken(request, open, data, offset, Number(copyLength));
+  return writeToken(request, open, data, offset, input);
+}
+
+function writeOutput(lengthWritten: number): Buffer {
+  const writer = new Writer(OFFLOAD_WRITE_OUTPUT_LENGTH);
+  encodeOffloadWriteOutput(writer, lengthWritten);
+  return writer.view();
+}
+
+async function writeZeroToken(
+  request: Request,
+  open: FileOpen,
+  data: VolumeStream,
+  offset: number,
+  length: number,
+): Promise<Buffer> {
+  const { endOfFile } = await data.size();
+  const room = offset < endOfFile ? Math.min(length, endOfFile - offset) : length;
+  beginChange(request, open);
+  const done = await open.stream.changes.run(() => writeZeros(data, offset, room));
+  request.server.context.metrics.bytesCopied(done);
+  return writeOutput(done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize)));
+}
+
+async function writeToken(
+  request: Request,
+  open: FileOpen,
+  data: VolumeStream,
+  offset: number,
+  input: OffloadWriteInput,
+): Promise<Buffer> {
+  const use = request.server.offload.redeem(input.token, holderOf(request));
+  if (typeof use === "string") throw refuse(request, open, use);
+  let spent = false;
+  try {
+    const sector = open.file.volume.info.logicalSectorSize;
+    const transferLength = roundUp(use.record.length, sector);
+    if (input.transferOffset >= BigInt(transferLength)) throw new SmbError(NtStatus.INVALID_PARAMETER);
+    const transferOffset = Number(input.transferOffset);
+    const wanted = Math.min(Number(input.copyLength), transferLength - transferOffset);
+    const { endOfFile } = await data.size();
+    const room = offset < endOfFile ? Math.min(wanted, endOfFile - offset) : wanted;
+    // The last sector of a token is filled up with zeros, which do not make a file longer.
+    const length = Math.min(room, use.record.length - transferOffset);
+    const done = await copy(request, open, data, offset, use, transferOffset, length);
+    if (done < length) return writeOutput(done - (done % sector));
+    if (offset < endOfFile && length < room) {
+      await open.stream.changes.run(() => data.zero({ offset: offset + length, length: room - length }));
+    }
+    spent = transferOffset + wanted >= transferLength;
+    return writeOutput(Math.min(wanted, roundUp(room, sector)));
+  } finally {
+    use.end(spent);
+  }
+}
+
+/** @returns bytes copied: all, or a multiple of the sector */
+async function copy(
+  request: Request,
+  open: FileOpen,
+  data: VolumeStream,
+  offset: number,
+  use: TokenUse,
+  transferOffset: number,
+  length: number,
+): Promise<number> {
+  const { source } = use.record;
+  const from = use.record.offset + transferOffset;
+  if (!source.pinned && !(await source.isCurrent())) {
+    use.revoke();
+    throw refuse(request, open, "data changed");
+  }
+  if (source.stream === data) return copyWithin(request, open, data, offset, use, from, length);
+  const { clock, options } = request.server.offload;
+  const deadline = clock.now() + options.maxTimePerWrite;
+  const budget = {
+    bytes: options.maxBytesPerWrite,
+    goesOn: () => !request.isCancelled && !open.closing && !request.connection.isClosed && clock.now() < deadline,
+  };
+  beginChange(request, open);
+  const progress: CopyProgress = await open.stream.changes.run(() =>
+    copyFromSource(source, from, { volume: open.file.volume, stream: data }, offset, length, budget),
+  );
+  // What was read while somebody wrote the source is not what the token stands for.
+  if (!source.pinned && !(await source.isCurrent())) {
+    use.revoke();
+    throw refuse(request, open, "data changed");
+  }
+  request.server.context.metrics.bytesCopied(progress.done);
+  return progress.done;
+}
+
+/** Within one file whose data are not kept, the first write ends the token: one piece is read before it is written. */
+async function copyWithin(
+  request: Request,
+  open: FileOpen,
+  data: VolumeStream,
+  offset: number,
+  use: TokenUse,
+  from: number,
+  length: number,
+): Promise<number> {
+  const piece = Buffer.allocUnsafe(Math.min(length, SAME_STREAM_PIECE));
+  const count = await data.read(from, piece);
+  if (count < piece.length || !(await use.record.source.isCurrent())) {
+    use.revoke();
+    throw refuse(request, open, "data changed");
+  }
+  beginChange(request, open);
+  await open.stream.changes.run(() => data.write(offset, piece));
+  request.server.context.metrics.bytesCopied(piece.length);
+  return piece.length;
+}
+
+function beginChange(request: Request, open: FileOpen): void {
+  if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+  breakForChange(request.server, open.stream);
+  noteWritten(open);
+}
+
+/** Whatever is wrong with a token, the client learns the same; the administrator learns more. */
+function refuse(request: Request, open: FileOpen, reason: TokenRefusal): SmbError {
+  const { log } = request.server.context;
+  const { session, tree } = request;
+  const details = {
+    client: request.connection.remoteAddress,
+    user: session.identity?.userName,
+    share: tree.shareName,
+    file: open.fileName,
+    reason,
+  };
+  if (reason === "forged" || reason === "other user") log.warn(details, "an offload token was refused");
+  else log.info(details, "an offload token was refused");
+  return invalidToken(reason);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { ByteRange, DataPins, VolumeStream } from "../volume.ts";
+import { fileOf, openNameless } from "./clone.ts";
+import { DataStream } from "./data-stream.ts";
+import { Descriptor } from "./descriptor.ts";
+import { check, Errno } from "./errno.ts";
+import { isUnsupported } from "./native/data.ts";
+import type { Storage } from "./storage.ts";
+
+/** How often a pin is tried again because the end of the file has moved meanwhile. */
+const MAX_RACES = 16;
+
+/** Keeps data by sharing their blocks with a file that never has a name: it is gone when it is closed, by whatever. */
+export class PosixPins implements DataPins {
+  readonly #root: number;
+  readonly #storage: Storage;
+
+  /** @param root descriptor of a directory on the file system */
+  constructor(root: number, storage: Storage) {
+    this.#root = root;
+    this.#storage = storage;
+  }
+
+  async pin(source: VolumeStream, range: ByteRange): Promise<VolumeStream | undefined> {
+    const fd = openNameless(this.#root);
+    if (fd < 0) return undefined;
+    const pinned = this.#streamOf(fd);
+    try {
+      const file = fileOf(source);
+      const done = await (file === undefined ? copySmall(source, range, pinned) : this.#share(file, range, pinned));
+      if (done) return pinned;
+    } catch (error) {
+      pinned.close();
+      throw error;
+    }
+    pinned.close();
+    return undefined;
+  }
+
+  #streamOf(fd: number): DataStream {
+    const descriptor = new Descriptor(fd, fd);
+    const stream = new DataStream({
+      descriptor,
+      storage: this.#storage,
+      isSparse: () => true,
+      setSparse: () => {},
+      modified: () => {},
+    });
+    descriptor.release();
+    return stream;
+  }
+
+  /** Whole blocks around the range, in one call: the kernel locks the file, so that nobody writes halfway. */
+  async #share(file: DataStream, { offset, length }: ByteRange, pinned: DataStream): Promise<boolean> {
+    const unit = this.#storage.blockSize;
+    const start = Math.floor(offset / unit) * unit;
+    for (let tries = 0; tries < MAX_RACES; tries++) {
+      const { endOfFile } = file.size();
+      const end = Math.min(Math.ceil((offset + length) / unit) * unit, endOfFile);
+      if (end <= start) return true;
+      const result = await pinned.shareFrom(file, start, start, end - start);
+      if (result >= 0) return true;
+      if (result === -Errno.EAGAIN) await file.flush();
+      else if (isUnsupported(result) && file.size().endOfFile === endOfFile) return false;
+      else if (!isUnsupported(result) && result !== -Errno.EINTR) check(result, "FICLONERANGE");
+    }
+    return false;
+  }
+}
+
+/** A stream in an attribute is small enough to be copied. */
+async function copySmall(source: VolumeStream, { offset, length }: ByteRange, pinned: DataStream): Promise<boolean> {
+  const { endOfFile } = await source.size();
+  const data = Buffer.alloc(Math.max(0, Math.min(length, endOfFile - offset)));
+  const count = await source.read(offset, data);
+  if (count > 0) await pinned.write(offset, data.subarray(0, count));
+  return true;
+}
