@@ -5,8 +5,8 @@ import { check, Errno, errnoError } from "./errno.ts";
 import { copyRange, FallocateMode, fallocate, isUnsupported, Seek, seek } from "./native/data.ts";
 import { statOpen } from "./native/stat.ts";
 
-/** Bytes copied by one call, so that a worker is not held for long. */
-const PIECE = 8 * 1024 * 1024;
+/** Bytes copied by one call, so that a worker is not held for long: the most that one COPYCHUNK asks for. */
+const PIECE = 16 * 1024 * 1024;
 /** Bytes of the buffer where the kernel cannot copy. */
 const BUFFER = 1024 * 1024;
 

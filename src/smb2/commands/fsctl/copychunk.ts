@@ -128,20 +128,51 @@ async function copyChunks(
 ): Promise<Buffer> {
   breakForChange(request.server, target.stream);
   noteWritten(target);
+  // Within one file the order of the chunks may matter.
+  let mayJoin = source.file !== target.file;
   let chunksWritten = 0;
   let total = 0;
-  for (const chunk of chunks) {
+  while (chunksWritten < chunks.length) {
+    const count = mayJoin ? countAdjacent(chunks, chunksWritten) : 1;
     try {
-      total += await copyChunk(source, target, chunk);
+      total += await copyChunk(source, target, joined(chunks, chunksWritten, count));
+      chunksWritten += count;
     } catch (error) {
+      if (count > 1) {
+        // Chunk by chunk again, to learn which of them cannot be copied.
+        mayJoin = false;
+        continue;
+      }
       // What was copied before the failure stays, and is reported (MS-SMB2 3.3.5.15.6.1).
       request.status = statusOf(error, request);
       return encoded({ chunksWritten, chunkBytesWritten: 0, totalBytesWritten: total });
     }
-    chunksWritten++;
   }
   request.server.context.metrics.bytesCopied(total);
   return encoded({ chunksWritten, chunkBytesWritten: 0, totalBytesWritten: total });
+}
+
+/** How many chunks from `first` on follow each other in the source and in the target: they can be copied as one. */
+function countAdjacent(chunks: readonly SrvCopychunk[], first: number): number {
+  let previous = chunks[first];
+  for (let count = 1; ; count++) {
+    const chunk = chunks[first + count];
+    if (previous === undefined || chunk === undefined) return count;
+    const length = BigInt(previous.length);
+    if (
+      chunk.sourceOffset !== previous.sourceOffset + length ||
+      chunk.targetOffset !== previous.targetOffset + length
+    ) {
+      return count;
+    }
+    previous = chunk;
+  }
+}
+
+function joined(chunks: readonly SrvCopychunk[], first: number, count: number): SrvCopychunk {
+  const [head, ...rest] = chunks.slice(first, first + count);
+  if (head === undefined) throw new RangeError("no chunk to copy");
+  return { ...head, length: rest.reduce((length, chunk) => length + chunk.length, head.length) };
 }
 
 async function copyChunk(source: FileOpen, target: FileOpen, chunk: SrvCopychunk): Promise<number> {

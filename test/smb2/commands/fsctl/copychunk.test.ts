@@ -141,6 +141,24 @@ describe("FSCTL_SRV_COPYCHUNK", () => {
     expect((await target.read(0, 100)).toString()).toBe("01234");
   });
 
+  it("copies chunks that follow each other, and says which one it could not", async () => {
+    expect(await copy(target, copyInput(key, [chunk(0, 0, 2), chunk(2, 2, 3), chunk(5, 5, 5)]))).toEqual(done(3, 10));
+    expect((await target.read(0, 100)).toString()).toBe("0123456789");
+    const fresh = await tree.createFile("fresh");
+    const result = { chunksWritten: 2, chunkBytesWritten: 0, totalBytesWritten: 6 };
+    const beyond = [chunk(3, 0, 3), chunk(6, 3, 3), chunk(9, 6, 3), chunk(0, 9, 3)];
+    expect(await copy(fresh, copyInput(key, beyond))).toEqual({ status: "INVALID_VIEW_SIZE", result });
+    expect((await fresh.read(0, 100)).toString()).toBe("345678");
+  });
+
+  it("copies within one file in the order of the chunks", async () => {
+    const file = await tree.create("source");
+    expect(await copy(file, copyInput(await keyOf(file), [chunk(0, 2, 2), chunk(2, 4, 2), chunk(4, 6, 2)]))).toEqual(
+      done(3, 6),
+    );
+    expect((await file.read(0, 100)).toString()).toBe("0101010189");
+  });
+
   it("refuses a key that is not one", async () => {
     const forged = Buffer.from(key);
     forged[0] = (forged[0] ?? 0) ^ 1;
