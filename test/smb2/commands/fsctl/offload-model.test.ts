@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { NtStatus } from "../../../../src/nt/status.ts";
+import { CreateDisposition, CreateOption } from "../../../../src/smb2/wire/constants.ts";
+import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
+import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
+import { MemoryVolume } from "../../../../src/vfs/memory/memory-volume.ts";
+import { PosixVolume } from "../../../../src/vfs/posix/volume.ts";
+import type { DataPins, Volume } from "../../../../src/vfs/volume.ts";
+import { offloadRead, offloadWrite } from "../../../support/offload-client.ts";
+import { ServerHarness } from "../../../support/server-harness.ts";
+import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";
+import { StatusError } from "../../../support/smb-connection.ts";
+
+const SECTOR = 512;
+const LIMIT = 24 * 1024;
+const FILES = 2;
+
+class VolatileVolume extends MemoryVolume {
+  override readonly pins: DataPins | undefined = undefined;
+}
+
+type Step =
+  | {
+      readonly kind: "write";
+      readonly file: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly seed: number;
+    }
+  | { readonly kind: "resize"; readonly file: number; readonly size: number }
+  | { readonly kind: "recreate"; readonly file: number; readonly overwrite: boolean }
+  | { readonly kind: "rename"; readonly file: number }
+  | { readonly kind: "reopen"; readonly file: number }
+  | { readonly kind: "sparse"; readonly file: number }
+  | { readonly kind: "zero"; readonly file: number; readonly offset: number; readonly length: number }
+  | { readonly kind: "take"; readonly file: number; readonly offset: number; readonly length: number }
+  | {
+      readonly kind: "give";
+      readonly file: number;
+      readonly token: number;
+      readonly offset: number;
+      readonly length: number;
+      readonly transferOffset: number;
+    };
+
+const file = fc.nat(FILES - 1);
+const bytes = fc.nat(LIMIT);
+/** Often whole blocks, so that blocks can be shared. */
+const sectors = fc.oneof(
+  fc.nat(LIMIT / SECTOR).map((count) => count * SECTOR),
+  fc.nat(LIMIT / 4096).map((count) => count * 4096),
+);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("write"),
+      file,
+      offset: bytes,
+      length: fc.integer({ min: 1, max: 9000 }),
+      seed: fc.nat(255),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("resize"), file, size: bytes }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("recreate"), file, overwrite: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("rename"), file }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("reopen"), file }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("sparse"), file }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("zero"), file, offset: bytes, length: bytes }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("take"), file, offset: sectors, length: sectors }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("give"),
+      file,
+      token: fc.nat(5),
+      offset: sectors,
+      length: sectors,
+      transferOffset: fc.oneof(fc.constant(0), sectors),
+    }),
+  },
+) as fc.Arbitrary<Step>;
+
+interface Token {
+  readonly bytes: Buffer;
+  /** What it stands for, filled up to whole sectors. */
+  readonly data: Buffer;
+  /** Bytes of that which come from the file. */
+  readonly length: number;
+}
+
+const roundUp = (value: number) => Math.ceil(value / SECTOR) * SECTOR;
+
+/** Files as they should be, beside files as they are. */
+class Run {
+  readonly tree: SmbTree;
+  readonly strict: boolean;
+  readonly names: string[] = [];
+  readonly handles: SmbFile[] = [];
+  readonly models: Buffer[] = [];
+  readonly tokens: Token[] = [];
+  refused = 0;
+  #names = 0;
+
+  /** @param strict a token never ends */
+  constructor(tree: SmbTree, strict: boolean) {
+    this.tree = tree;
+    this.strict = strict;
+  }
+
+  async start(): Promise<void> {
+    for (let index = 0; index < FILES; index++) await this.#make(index);
+  }
+
+  async #make(index: number): Promise<void> {
+    const name = `file ${this.#names++}`;
+    this.names[index] = name;
+    this.handles[index] = await this.tree.createFile(name);
+    this.models[index] = Buffer.alloc(0);
+  }
+
+  handle(index: number): SmbFile {
+    const handle = this.handles[index];
+    if (handle === undefined) throw new Error("no such file");
+    return handle;
+  }
+
+  model(index: number): Buffer {
+    return this.models[index] ?? Buffer.alloc(0);
+  }
+
+  #resize(index: number, size: number): Buffer {
+    const next = Buffer.alloc(size);
+    this.model(index).copy(next);
+    this.models[index] = next;
+    return next;
+  }
+
+  async step(step: Step): Promise<void> {
+    const handle = this.handle(step.file);
+    const model = this.model(step.file);
+    switch (step.kind) {
+      case "write": {
+        const data = Buffer.alloc(step.length);
+        for (let i = 0; i < data.length; i++) data[i] = (i * 3 + step.seed) & 0xff;
+        await handle.write(step.offset, data);
+        data.copy(this.#resize(step.file, Math.max(model.length, step.offset + data.length)), step.offset);
+        return;
+      }
+      case "resize": {
+        const input = Buffer.alloc(8);
+        input.writeBigInt64LE(BigInt(step.size));
+        await handle.setInfo(FileInformationClass.FileEndOfFileInformation, input);
+        this.#resize(step.file, step.size);
+        return;
+      }
+      case "recreate":
+        await handle.close();
+        if (step.overwrite) {
+          const createDisposition = CreateDisposition.OVERWRITE;
+          this.handles[step.file] = await this.tree.create(this.names[step.file] ?? "", { createDisposition });
+          this.models[step.file] = Buffer.alloc(0);
+          return;
+        }
+        await (
+          await this.tree.create(this.names[step.file] ?? "", { createOptions: CreateOption.DELETE_ON_CLOSE })
+        ).close();
+        return this.#make(step.file);
+      case "rename": {
+        const name = `file ${this.#names++}`;
+        const input = Buffer.alloc(20 + name.length * 2);
+        input.writeUInt32LE(name.length * 2, 16);
+        input.write(name, 20, "utf16le");
+        await handle.setInfo(FileInformationClass.FileRenameInformation, input);
+        this.names[step.file] = name;
+        return;
+      }
+      case "reopen":
+        await handle.close();
+        this.handles[step.file] = await this.tree.create(this.names[step.file] ?? "");
+        return;
+      case "sparse":
+        await handle.ioctl(Fsctl.SET_SPARSE);
+        return;
+      case "zero": {
+        const input = Buffer.alloc(16);
+        input.writeBigInt64LE(BigInt(step.offset), 0);
+        input.writeBigInt64LE(BigInt(step.offset + step.length), 8);
+        await handle.ioctl(Fsctl.SET_ZERO_DATA, input);
+        model.fill(0, Math.min(step.offset, model.length), Math.min(step.offset + step.length, model.length));
+        return;
+      }
+      case "take":
+        return this.#take(step.offset, step.length, handle, model);
+      case "give":
+        return this.#give(step);
+    }
+  }
+
+  async #take(offset: number, wanted: number, handle: SmbFile, model: Buffer): Promise<void> {
+    if (wanted === 0 || offset >= model.length) return;
+    const { token, transferLength } = await offloadRead(handle, { offset, length: wanted });
+    const length = Math.min(wanted, model.length - offset);
+    expect(transferLength).toBe(roundUp(length));
+    const data = Buffer.alloc(transferLength);
+    model.copy(data, 0, offset, offset + length);
+    // A token for zeros holds whole sectors of them.
+    const isZero = token.readUInt32BE(0) === 0xffff0001;
+    if (isZero) expect(data.equals(Buffer.alloc(data.length))).toBe(true);
+    this.tokens.push({ bytes: token, data, length: isZero ? transferLength : length });
+    if (this.tokens.length > 6) this.tokens.shift();
+  }
+
+  async #give(step: Step & { kind: "give" }): Promise<void> {
+    const token = this.tokens[this.tokens.length - 1 - (step.token % Math.max(1, this.tokens.length))];
+    const model = this.model(step.file);
+    if (token === undefined || step.length === 0 || step.transferOffset >= token.data.length) return;
+    const { offset, transferOffset } = step;
+    // A zero token has no end of its own.
+    const asked = Math.min(step.length, token.data.length - transferOffset);
+    let written: number;
+    try {
+      written = await offloadWrite(this.handle(step.file), token.bytes, { offset, length: asked, transferOffset });
+    } catch (error) {
+      if (!this.strict && error instanceof StatusError && error.status === NtStatus.INVALID_TOKEN) {
+        this.refused++;
+        // Nothing was written: nobody else was at work.
+        return;
+      }
+      throw error;
+    }
+    const room = offset < model.length ? Math.min(asked, model.length - offset) : asked;
+    expect(written).toBe(Math.min(asked, roundUp(room)));
+    const real = Math.min(room, token.length - transferOffset);
+    const next = this.#resize(step.file, Math.max(model.length, offset + real));
+    token.data.copy(next, offset, transferOffset, transferOffset + Math.min(room, next.length - offset));
+  }
+
+  async read(index: number): Promise<Buffer> {
+    try {
+      return await this.handle(index).read(0, 4 * LIMIT);
+    } catch (error) {
+      if (error instanceof StatusError && error.status === NtStatus.END_OF_FILE) return Buffer.alloc(0);
+      throw error;
+    }
+  }
+
+  async check(): Promise<void> {
+    for (let index = 0; index < FILES; index++) expect((await this.read(index)).equals(this.model(index))).toBe(true);
+  }
+}
+
+function folder(parent: string): () => Promise<{ volume: Volume; dispose: () => void }> {
+  return async () => {
+    const root = mkdtempSync(join(parent, "tessera-model-"));
+    return { volume: await PosixVolume.open({ root }), dispose: () => rmSync(root, { recursive: true, force: true }) };
+  };
+}
+
+interface Kind {
+  readonly name: string;
+  readonly make: () => Promise<{ volume: Volume; dispose: () => void }>;
+  readonly strict: boolean;
+  readonly runs: number;
+}
+
+const reflinkFolder = process.env["TESSERA_REFLINK_FOLDER"];
+/** More for a longer search. */
+const effort = Number(process.env["TESSERA_MODEL_EFFORT"] ?? "1");
+const kinds: Kind[] = [
+  {
+    name: "a volume that keeps data",
+    make: async () => ({ volume: new MemoryVolume(), dispose: () => {} }),
+    strict: true,
+    runs: 300,
+  },
+  {
+    name: "a volume that does not",
+    make: async () => ({ volume: new VolatileVolume(), dispose: () => {} }),
+    strict: false,
+    runs: 300,
+  },
+  { name: "a folder without reflinks", make: folder(tmpdir()), strict: false, runs: 8 },
+];
+if (reflinkFolder !== undefined) {
+  kinds.push({ name: "a folder with reflinks", make: folder(reflinkFolder), strict: true, runs: 60 });
+}
+
+describe("tokens beside a model", () => {
+  it.each(kinds)(
+    "give what was there when they were taken, on $name",
+    async ({ make, strict, runs }) => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+          const { volume, dispose } = await make();
+          const harness = await ServerHarness.start({ volume });
+          const run = new Run(await harness.mount(), strict);
+          await run.start();
+          for (const one of steps) await run.step(one);
+          await run.check();
+          expect(harness.errors).toEqual([]);
+          await harness.server.shutdown();
+          await volume.close();
+          dispose();
+        }),
+        { numRuns: runs * effort },
+      );
+    },
+    120_000 * effort,
+  );
+});
