@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import { BufferPool } from "../memory/buffer-pool.ts";
+import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
