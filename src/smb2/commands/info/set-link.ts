@@ -12,7 +12,7 @@ import { checkReplacement } from "./replace-target.ts";
 
 /** FileLinkInformation: a further name for the file (MS-FSA 2.1.5.15.7). */
 export async function setLink(request: Request, open: FileOpen, info: FileRenameInformation): Promise<void> {
-  if (info.rootDirectory !== 0n || info.fileName === "" || info.fileName.startsWith("\\")) {
+  if (info.rootDirectory !== 0n || info.fileName === "") {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   const { file } = open;
@@ -20,7 +20,8 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
   if (files === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
   if (file.node.directory) throw new SmbError(NtStatus.FILE_IS_A_DIRECTORY);
   if (open.link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
-  const path = parseSharePath(info.fileName);
+  // The path is relative to the share, yet some clients begin it with a backslash.
+  const path = parseSharePath(info.fileName.replace(/^\\/, ""));
   if (path.stream !== "" || path.type !== "" || path.trailingSeparator || path.components.length === 0) {
     throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   }
