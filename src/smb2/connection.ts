@@ -322,8 +322,11 @@ export class Connection {
     if (this.#closed) return;
     if (encrypting?.cipher !== undefined) {
       const message = encrypting.cipher.encrypt(encrypting.sessionId, [head.subarray(4), ...rest]);
-      sent?.();
-      this.transport.send([framePrefix(message), ...message], () => message.forEach(discard));
+      this.transport.send([framePrefix(message), ...message], () => {
+        sent?.();
+        // What the cipher made anew; memory of the pool is left alone.
+        for (const piece of message) discard(piece);
+      });
       return;
     }
     let length = head.length - 4;
