@@ -16,7 +16,7 @@ import { tortureBenchmarks } from "./smbtorture.ts";
 
 const usage = `usage: npm run bench -- [--quick] [--runs N] [--only TEXT] [--server samba|tessera] [--json FILE]
 
-Medians of N runs (3; with --quick 1), measured in turn on both servers. --only takes measurements whose name holds TEXT.
+Medians of N runs (5; with --quick 1), measured in turn on both servers. --only takes measurements whose name holds TEXT.
 `;
 
 const benchmarks: readonly Benchmark[] = [...smbclientBenchmarks, ...tortureBenchmarks, idleConnections];
@@ -41,7 +41,7 @@ function readOptions(): Options | undefined {
   });
   const { server } = values;
   if (values.help || (server !== undefined && server !== "samba" && server !== "tessera")) return undefined;
-  const runs = Number(values.runs ?? (values.quick ? 1 : 3));
+  const runs = Number(values.runs ?? (values.quick ? 1 : 5));
   return { runs, only: values.only, kinds: server === undefined ? ["samba", "tessera"] : [server], json: values.json };
 }
 
@@ -67,6 +67,8 @@ async function measure(
   for (let round = 0; round < (benchmark.once === true ? 1 : runs); round += 1) {
     // Who goes first alternates.
     for (const target of round % 2 === 0 ? targets : [...targets].reverse()) {
+      // What the measurement before has left to be written to disk is none of this one's.
+      await must("sync", []);
       try {
         values[target.server.kind].push(await benchmark.measure(target, client));
       } catch (error) {
