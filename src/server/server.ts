@@ -5,7 +5,6 @@ import { hostname } from "node:os";
 import { type AccountStore, FIRST_ACCOUNT_RID, MemoryAccountStore, machineSidFromSeed } from "../auth/accounts.ts";
 import { createAuthenticator } from "../auth/authenticator.ts";
 import { ntHashOfPassword } from "../auth/nt-hash.ts";
-import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
 import { foldName } from "../nt/names.ts";
 import type { ShareListing } from "../rpc/pipe.ts";
 import { createPipeService } from "../rpc/service.ts";
@@ -225,7 +224,6 @@ export class Server {
       log,
       metrics: options.metrics ?? noMetrics,
       clock,
-      startTime: fileTimeFromMilliseconds(clock.now()),
       findShare: (name) => this.#shares.get(shareKey(name)),
       networkInterfaces: () => reachableInterfaces(this.addresses),
       randomBytes,

@@ -63,10 +63,6 @@ export class Chain {
     this.writer.zeros(FRAME_PREFIX);
   }
 
-  get isCompound(): boolean {
-    return this.#messages.length > 1;
-  }
-
   /** True while the request now running is the last one of the frame: only that one may answer later. */
   get isLast(): boolean {
     return this.#next >= this.#messages.length;

@@ -15,6 +15,7 @@ import { SequenceWindow } from "./state/sequence-window.ts";
 import type { Session } from "./state/session.ts";
 import { Command, HeaderFlag } from "./wire/constants.ts";
 import { MalformedPacketError } from "./wire/cursor.ts";
+import { FRAME_HEADER_SIZE, frameHeader, writeFrameHeader } from "./wire/frame.ts";
 import {
   COMPRESSION_PROTOCOL_ID,
   HEADER_SIZE,
@@ -46,7 +47,6 @@ const MAX_QUEUED = 32 * 1024 * 1024;
 export class Connection {
   readonly server: Smb2Server;
   readonly transport: Transport;
-  readonly creationTime: number;
   readonly sessions = new Map<bigint, Session>();
   readonly #assembler: FrameAssembler;
   readonly #window: SequenceWindow;
@@ -71,17 +71,15 @@ export class Connection {
   clientSecurityMode = 0;
   serverSecurityMode = 0;
   clientGuid: Buffer = Buffer.alloc(16);
-  shouldSign = false;
   supportsMultiCredit = false;
   cipher: CipherId | undefined;
   signingAlgorithm: SigningAlgorithm = 0;
   preauth = new PreauthHash();
 
   constructor(server: Smb2Server, transport: Transport) {
-    const { options, clock } = server.context;
+    const { options } = server.context;
     this.server = server;
     this.transport = transport;
-    this.creationTime = clock.now();
     this.#window = new SequenceWindow(options.maxCredits);
     this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME, (length) => server.buffers.take(length));
   }
@@ -321,17 +319,16 @@ export class Connection {
   sendFrame(head: Buffer, rest: readonly Buffer[], encrypting: Session | undefined, sent?: () => void): void {
     if (this.#closed) return;
     if (encrypting?.cipher !== undefined) {
-      const message = encrypting.cipher.encrypt(encrypting.sessionId, [head.subarray(4), ...rest]);
-      this.transport.send([framePrefix(message), ...message], () => {
+      const message = encrypting.cipher.encrypt(encrypting.sessionId, [head.subarray(FRAME_HEADER_SIZE), ...rest]);
+      this.transport.send([frameHeader(totalLength(message)), ...message], () => {
         sent?.();
         // What the cipher made anew; memory of the pool is left alone.
         for (const piece of message) discard(piece);
       });
       return;
     }
-    let length = head.length - 4;
-    for (const piece of rest) length += piece.length;
-    head.writeUInt32BE(length, 0);
+    const length = head.length - FRAME_HEADER_SIZE + totalLength(rest);
+    writeFrameHeader(head, length);
     this.transport.send(rest.length === 0 ? [head] : [head, ...rest], sent);
   }
 
@@ -357,12 +354,10 @@ export class Connection {
   }
 }
 
-function framePrefix(pieces: readonly Buffer[]): Buffer {
+function totalLength(pieces: readonly Buffer[]): number {
   let length = 0;
   for (const piece of pieces) length += piece.length;
-  const prefix = Buffer.allocUnsafe(4);
-  prefix.writeUInt32BE(length, 0);
-  return prefix;
+  return length;
 }
 
 /** The messages of a frame, each as a view of its own (MS-SMB2 3.3.5.2.7). */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../nt/awaitable.ts";
+import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import { commandTable } from "./commands/table.ts";
 import { statusOf } from "./failure.ts";
@@ -122,7 +123,7 @@ function signForStranger(request: Request): void {
 
 function expireSession(request: Request, session: Session): void {
   if (session.expires === undefined || session.state !== "valid") return;
-  const now = BigInt(request.server.context.clock.now()) * 10_000n + 116_444_736_000_000_000n;
+  const now = fileTimeFromMilliseconds(request.server.context.clock.now());
   if (now >= session.expires) session.state = "expired";
 }
 
@@ -140,7 +141,6 @@ function verifyProtection(request: Request, session: Session): void {
         { client: connection.remoteAddress, command: request.header.command },
         "a request has a wrong signature",
       );
-      request.badSignature = true;
       throw new SmbError(NtStatus.ACCESS_DENIED);
     }
   } else if (session.signingRequired) {

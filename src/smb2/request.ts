@@ -34,8 +34,6 @@ export class Request {
   /** Key in the connection's list of waiting requests, 0 where it is not in it. */
   asyncKey = 0n;
   creditsGranted = 0;
-  /** The signature was wrong: the response must not be signed as if all were well. */
-  badSignature = false;
   /** Overrides the session's signer: the binding of a channel signs with keys of its own. */
   responseSigner: Signer | undefined;
   /** Sees the response's bytes just before they are sent. */

@@ -59,7 +59,7 @@ export interface ProtocolOptions {
   /** RequireMessageSigning (MS-SMB2 3.3.1.5). */
   readonly signingRequired: boolean;
   readonly encryption: EncryptionPolicy;
-  /** RejectUnencryptedAccess: refuse sessions and trees that ask for encryption from clients that have none. */
+  /** Ciphers on offer, the preferred one first. */
   readonly ciphers: readonly CipherName[];
   readonly signingAlgorithms: readonly SigningAlgorithmName[];
   readonly maxTransactSize: number;
@@ -129,8 +129,6 @@ export interface ServerContext {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** FILETIME of the start, for ServerStartTime. */
-  readonly startTime: bigint;
   /** Looks a disk share up by its name without regard to case; looked at for each tree connect, so it may change. */
   findShare(name: string): Share | undefined;
   networkInterfaces(): readonly NetworkInterface[];

@@ -118,7 +118,6 @@ export class ServerHarness {
         opens: () => {},
       },
       clock,
-      startTime: fileTimeFromMilliseconds(clock.now()),
       findShare: (name) => shares.get(foldName(name)),
       networkInterfaces: () => options.networkInterfaces ?? [],
       randomBytes,

@@ -70,7 +70,6 @@ function handle(request: Request, message: NegotiateRequest): void {
   connection.clientCapabilities = message.capabilities;
   connection.clientSecurityMode = message.securityMode;
   connection.clientGuid = Buffer.from(message.clientGuid);
-  connection.shouldSign = (message.securityMode & SecurityMode.SIGNING_REQUIRED) !== 0;
   connection.supportsMultiCredit = dialect >= Dialect.SMB_2_1;
   if (dialect !== Dialect.SMB_3_1_1) connection.signingAlgorithm = defaultSigningAlgorithm(dialect);
   // Before 3.1.1 the only cipher is AES-128-CCM, announced by a capability of both sides.

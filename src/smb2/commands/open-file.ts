@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Identity } from "../../auth/auth.ts";
-import { accessCheck, grantedMaximum, mayAssignOwner } from "../../nt/access-check.ts";
+import { accessCheck } from "../../nt/access-check.ts";
 import { Access, mapGenericRights } from "../../nt/access-mask.ts";
 import { FileAttribute } from "../../nt/attributes.ts";
 import { createSecurityDescriptor } from "../../nt/inheritance.ts";
 import { foldName, type SharePath } from "../../nt/names.ts";
-import { parseSecurityDescriptor } from "../../nt/security-descriptor.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ExtendedAttribute, NtPath, OpenedFile, Volume, VolumeStream } from "../../vfs/volume.ts";
 import { waitForBreak } from "../oplock-break.ts";
@@ -18,6 +17,7 @@ import { reportName, reportResized, reportStreamName } from "../state/report-cha
 import { type FileTable, type Link, type SharedFile, SharedStream } from "../state/shared-file.ts";
 import { CompletionFilter, CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
+import { checkAccess, checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
 import { parentDescriptor } from "./parent-directory.ts";
 
 /** What a CREATE asks of the object store, already checked for form (MS-FSA 2.1.5.1). */
@@ -78,12 +78,6 @@ export async function openFile(request: Request, parameters: OpenParameters): Pr
       if (!collision || disposition === CreateDisposition.CREATE || attempt >= MAX_RACES) throw error;
     }
   }
-}
-
-function identityOf(request: Request): Identity {
-  const { identity } = request.session;
-  if (identity === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
-  return identity;
 }
 
 /** The group of new files: the domain's users, as of an ordinary Windows account. */
@@ -160,29 +154,6 @@ async function createNew(
 function newAttributes(attributes: number, directory: boolean): number {
   const settable = attributes & SETTABLE_ATTRIBUTES;
   return directory ? settable & ~FileAttribute.TEMPORARY : settable | FileAttribute.ARCHIVE;
-}
-
-/** The creator of a file has every right he asks for, whatever descriptor he gives it; the SACL needs its privilege. */
-function grantForNew(desired: number, identity: Identity): number {
-  let mask = mapGenericRights(desired & ~Access.MAXIMUM_ALLOWED);
-  if (desired & Access.MAXIMUM_ALLOWED) mask |= Access.FILE_ALL;
-  if (mask & Access.ACCESS_SYSTEM_SECURITY && !identity.privileges.includes("SeSecurityPrivilege")) {
-    throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
-  }
-  return mask;
-}
-
-/** The client's descriptor, if he may create a file with it. */
-function checkedCreatorDescriptor(creator: Buffer | undefined, identity: Identity): Buffer | undefined {
-  if (creator === undefined) return undefined;
-  const descriptor = parseSecurityDescriptor(creator);
-  if (descriptor.owner !== undefined && !mayAssignOwner(identity, descriptor.owner)) {
-    throw new SmbError(NtStatus.INVALID_OWNER);
-  }
-  if (descriptor.sacl !== undefined && !identity.privileges.includes("SeSecurityPrivilege")) {
-    throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
-  }
-  return creator;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -376,73 +347,6 @@ async function overwrite(open: FileOpen, action: number, parameters: OpenParamet
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-interface CheckedAccess {
-  /** What takes part in share modes. */
-  readonly granted: number;
-  /** What the handle holds afterwards. */
-  readonly keeps: number;
-  readonly maximal: number;
-}
-
-const WRITE_RIGHTS = Access.WRITE_DATA | Access.APPEND_DATA;
-
-/** MS-FSA 2.1.5.1.2.1, first half, within the rights of the share (MS-SMB2 3.3.5.9). */
-async function checkAccess(
-  request: Request,
-  file: SharedFile,
-  link: Link,
-  parameters: OpenParameters,
-  desired: number,
-): Promise<CheckedAccess> {
-  const { tree } = request;
-  const { options } = parameters;
-  const identity = identityOf(request);
-  const stat = await file.node.stat();
-  const readOnly = (stat.attributes & FileAttribute.READONLY) !== 0;
-  const mapped = mapGenericRights(desired);
-  if (readOnly && !file.node.directory && (mapped & WRITE_RIGHTS) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
-  if ((options & CreateOption.DELETE_ON_CLOSE) !== 0 && (readOnly || file.volume.info.readOnly)) {
-    throw new SmbError(NtStatus.CANNOT_DELETE);
-  }
-  const descriptor = await file.node.security();
-  const backupIntent = (options & CreateOption.OPEN_FOR_BACKUP_INTENT) !== 0;
-  const maximumAllowed = (desired & Access.MAXIMUM_ALLOWED) !== 0;
-  let granted = accessCheck(descriptor, identity, mapped, backupIntent).granted;
-  let maximal = grantedMaximum(descriptor, identity, backupIntent);
-  const wanted = maximumAllowed ? mapped | Access.FILE_ALL : mapped;
-  const lent = Access.DELETE | Access.READ_ATTRIBUTES;
-  if ((lent & wanted & ~granted) !== 0 && link.path.length > 0) {
-    const parent = await rightsFromParent(file.volume, link.path, identity);
-    maximal |= parent;
-    granted |= parent & wanted;
-  }
-  if ((mapped & Access.ACCESS_SYSTEM_SECURITY & ~granted) !== 0) throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
-  const limit = tree.maximalAccess | Access.ACCESS_SYSTEM_SECURITY | Access.SYNCHRONIZE;
-  granted &= limit;
-  maximal &= tree.maximalAccess;
-  if (readOnly && maximumAllowed && !file.node.directory) granted &= ~WRITE_RIGHTS;
-  const missing = mapped & ~Access.MAXIMUM_ALLOWED & ~granted;
-  if (missing !== 0 || (maximumAllowed && granted === 0)) throw new SmbError(NtStatus.ACCESS_DENIED);
-  const asked = mapGenericRights(parameters.desiredAccess);
-  const keeps = maximumAllowed ? granted : granted & asked;
-  return { granted: granted >>> 0, keeps: keeps >>> 0, maximal: maximal >>> 0 };
-}
-
-/** The parent lends DELETE to who may delete children, and READ_ATTRIBUTES to who may list it. */
-async function rightsFromParent(volume: Volume, path: NtPath, identity: Identity): Promise<number> {
-  const parent = await volume.open(path.slice(0, -1));
-  if (parent === undefined) return 0;
-  try {
-    const rights = grantedMaximum(await parent.file.security(), identity);
-    let lent = 0;
-    if (rights & Access.DELETE_CHILD) lent |= Access.DELETE;
-    if (rights & Access.LIST_DIRECTORY) lent |= Access.READ_ATTRIBUTES;
-    return lent;
-  } finally {
-    await parent.file.close();
-  }
-}
 
 async function openStream(file: SharedFile, name: string, create: boolean): Promise<VolumeStream | undefined> {
   const known = file.streams.get(foldName(name));

@@ -5,7 +5,9 @@ import { Access } from "../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
-import { type FileTable, ShareAccess } from "../state/shared-file.ts";
+import type { FileTable } from "../state/shared-file.ts";
+import { ShareAccess } from "../wire/constants.ts";
+import { identityOf } from "./open-access.ts";
 
 /**
  * The security descriptor of the directory that holds a name.
@@ -36,8 +38,7 @@ export async function checkDestination(
   path: NtPath,
   directory: boolean,
 ): Promise<{ readonly mayDeleteChild: boolean }> {
-  const { identity } = request.session;
-  if (identity === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const identity = identityOf(request);
   const needed = directory ? Access.ADD_SUBDIRECTORY : Access.ADD_FILE;
   if ((request.tree.maximalAccess & needed) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   const parent = await volume.open(path.slice(0, -1));

@@ -29,7 +29,6 @@ export interface PendingAuthentication {
 /** An authenticated context (Session, MS-SMB2 3.3.1.8). */
 export class Session {
   readonly sessionId: bigint;
-  readonly creationTime: number;
   state: SessionState = "in-progress";
   identity: Identity | undefined;
   /** SID of the user who logged on first: reauthentication may take his rights away, but not give him another's. */
@@ -43,7 +42,6 @@ export class Session {
   /** FILETIME at which the credentials end. */
   expires: bigint | undefined;
   readonly dialect: number;
-  readonly clientGuid: Buffer;
   readonly channels = new Map<Connection, Channel>();
   /** One at a time for each connection. */
   readonly authentications = new Map<Connection, PendingAuthentication>();
@@ -51,11 +49,9 @@ export class Session {
   readonly opens = new Map<bigint, Open>();
   #nextTreeId = 1;
 
-  constructor(sessionId: bigint, creationTime: number, dialect: number, clientGuid: Buffer) {
+  constructor(sessionId: bigint, dialect: number) {
     this.sessionId = sessionId;
-    this.creationTime = creationTime;
     this.dialect = dialect;
-    this.clientGuid = clientGuid;
   }
 
   /** The session began with a user's key: guests and anonymous callers have none that only they and the server know. */

@@ -5,15 +5,13 @@ import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile, VolumeStream } from "../../vfs/volume.ts";
+import { ShareAccess } from "../wire/constants.ts";
 import { ByteRangeLockList } from "./byte-range-locks.ts";
 import { DataChanges } from "./data-changes.ts";
 import { ChangeNotifyList } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
 import { Oplock } from "./oplock.ts";
 import type { DeferredWriteTime } from "./write-time.ts";
-
-/** ShareAccess bits (MS-SMB2 2.2.13). */
-export const ShareAccess = { READ: 1, WRITE: 2, DELETE: 4 } as const;
 
 const READ_RIGHTS = Access.READ_DATA | Access.EXECUTE;
 const WRITE_RIGHTS = Access.WRITE_DATA | Access.APPEND_DATA;
