@@ -6,7 +6,7 @@ const allowed = {
   memory: [],
   "smb2/wire": ["nt"],
   "smb2/crypto": ["memory"],
-  scsi: ["nt"],
+  scsi: ["nt", "memory"],
   vfs: ["nt", "scsi"],
   auth: ["nt"],
   rpc: ["nt", "auth"],
