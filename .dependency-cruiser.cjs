@@ -10,7 +10,7 @@ const allowed = {
   vfs: ["nt", "scsi"],
   auth: ["nt"],
   rpc: ["nt", "auth"],
-  offload: ["nt", "vfs", "smb2/wire"],
+  offload: ["nt", "vfs"],
 };
 
 const folder = (name) => `^src/${name}/`;

@@ -1,15 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NtStatus, SmbError } from "../nt/status.ts";
 import type { Volume } from "../vfs/volume.ts";
+import type { RefusalReason } from "./refusal.ts";
+import {
+  decodeTokenBody,
+  encodeTokenBody,
+  ISSUER_LENGTH,
+  TOKEN_NAME_LENGTH,
+  type TokenBody,
+  type TokenScope,
+} from "./token-body.ts";
 import { type OffloadClock, type TokenLimits, TokenRegistry, type TokenUse } from "./token-registry.ts";
-import { TOKEN_KEY_LENGTH, TOKEN_NAME_LENGTH, TokenSealer, TokenType, zeroToken } from "./token-seal.ts";
+import { TokenSealer, TokenType, zeroToken } from "./token-seal.ts";
 import type { TokenSource } from "./token-source.ts";
 
 /** What the tokens of a server may do. Times are milliseconds. */
 export interface OffloadOptions extends TokenLimits {
-  /** Who may use a token: the user who asked for it, or everybody who has one. */
-  readonly tokenScope: "user" | "server";
+  /**
+   * Who may use a token: `user`, the one who asked for it, also on another server that has the key; `server`, everybody, but
+   * on the server that issued it only; `cluster`, everybody, on every server that has the key.
+   */
+  readonly tokenScope: TokenScope;
+  /**
+   * 32 bytes each: a group of servers with the same storage redeem each other's tokens where they have a key in common. The
+   * first one seals, all of them open. None: a key is made, tokens end with the process.
+   */
+  readonly tokenKeys: readonly Buffer[];
+  /** By how much the clocks of such a group may differ at most. */
+  readonly maxClockSkew: number;
+  /**
+   * Bytes of old data that are kept for tokens, in all, on volumes that do not share blocks: before a client overwrites them.
+   * Beyond that, tokens for data that are overwritten end. 0 keeps none.
+   */
+  readonly maxPreservedBytes: number;
   readonly defaultTimeToLive: number;
   readonly minimumTimeToLive: number;
   readonly maximumTimeToLive: number;
@@ -21,6 +44,9 @@ export interface OffloadOptions extends TokenLimits {
 
 export const defaultOffloadOptions: OffloadOptions = {
   tokenScope: "user",
+  tokenKeys: [],
+  maxClockSkew: 60_000,
+  maxPreservedBytes: 256 * 1024 * 1024,
   maxTokens: 4096,
   maxTokensPerSession: 512,
   maxTokenBytes: 64 * 1024 ** 4,
@@ -49,9 +75,6 @@ export interface TokenRequest {
   readonly timeToLive: number;
 }
 
-/** Why a token was not honoured, for the log. */
-export type TokenRefusal = "forged" | "unknown" | "other user" | "data changed";
-
 export interface OffloadEngineParts {
   readonly options: OffloadOptions;
   readonly clock: OffloadClock;
@@ -67,12 +90,14 @@ export class OffloadEngine {
   readonly #sealer: TokenSealer;
   readonly #registry: TokenRegistry;
   readonly #randomBytes: (size: number) => Buffer;
+  readonly #issuer: Buffer;
 
   constructor({ options, clock, randomBytes, failed }: OffloadEngineParts) {
     this.options = options;
     this.clock = clock;
     this.#randomBytes = randomBytes;
-    this.#sealer = new TokenSealer(randomBytes(TOKEN_KEY_LENGTH), randomBytes);
+    this.#sealer = new TokenSealer(options.tokenKeys, randomBytes);
+    this.#issuer = randomBytes(ISSUER_LENGTH);
     this.#registry = new TokenRegistry(options, clock, failed);
   }
 
@@ -98,19 +123,29 @@ export class OffloadEngine {
    * @throws SmbError INSUFFICIENT_RESOURCES; the source is still the caller's
    */
   issue({ source, offset, length, holder, timeToLive }: TokenRequest): Buffer {
-    const { defaultTimeToLive, minimumTimeToLive, maximumTimeToLive } = this.options;
     const name = this.#randomBytes(TOKEN_NAME_LENGTH);
-    this.#registry.add(name, {
-      source,
+    const lifetime = this.#lifetime(timeToLive);
+    const { session, user } = holder;
+    this.#registry.add(name, { source, offset, length, session, user, timeToLive: lifetime });
+    const body: TokenBody = {
+      name,
+      issuer: this.#issuer,
+      scope: this.options.tokenScope,
+      user,
       offset,
       length,
-      session: holder.session,
-      user: holder.user,
-      timeToLive:
-        timeToLive === 0 ? defaultTimeToLive : Math.min(Math.max(timeToLive, minimumTimeToLive), maximumTimeToLive),
-    });
+      expires: this.clock.now() + lifetime,
+      place: { kind: "issuer" },
+    };
     const tokenType = source.pinned ? TokenType.POINT_IN_TIME : TokenType.CHANGE_VULNERABLE;
-    return this.#sealer.seal({ tokenType, name, length });
+    return this.#sealer.seal({ tokenType, body: encodeTokenBody(body) });
+  }
+
+  /** Milliseconds: what the client asks for is a hint. */
+  #lifetime(timeToLive: number): number {
+    const { defaultTimeToLive, minimumTimeToLive, maximumTimeToLive } = this.options;
+    if (timeToLive === 0) return defaultTimeToLive;
+    return Math.min(Math.max(timeToLive, minimumTimeToLive), maximumTimeToLive);
   }
 
   /** The token that stands for zeros. */
@@ -119,16 +154,18 @@ export class OffloadEngine {
   }
 
   /** Takes a token for the time of a call, or says why not: the client is told INVALID_TOKEN whatever the reason. */
-  redeem(token: Buffer, holder: TokenHolder): TokenUse | TokenRefusal {
+  redeem(token: Buffer, holder: TokenHolder): TokenUse | RefusalReason {
     const sealed = this.#sealer.open(token);
-    if (sealed === undefined) return "forged";
-    const use = this.#registry.use(sealed.name);
-    if (use === undefined) return "unknown";
-    if (this.options.tokenScope === "user" && use.record.user !== holder.user) {
-      use.end(false);
-      return "other user";
-    }
-    return use;
+    if (typeof sealed === "string") return sealed;
+    const body = decodeTokenBody(sealed.body);
+    if (body === undefined) return "malformed";
+    const { name, issuer, scope, user, expires } = body;
+    const isOtherUser = user !== holder.user;
+    if (isOtherUser && (scope === "user" || this.options.tokenScope === "user")) return "other user";
+    const use = this.#registry.use(name);
+    if (use !== undefined) return use;
+    if (this.clock.now() >= expires) return "expired";
+    return issuer.equals(this.#issuer) ? "unknown" : "other server";
   }
 
   /** Ends the tokens for data of volumes that are about to be closed. */
@@ -139,8 +176,4 @@ export class OffloadEngine {
   close(): void {
     this.#registry.clear();
   }
-}
-
-export function invalidToken(reason: TokenRefusal): SmbError {
-  return new SmbError(NtStatus.INVALID_TOKEN, reason);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../../nt/status.ts";
-import { invalidToken, type TokenHolder, type TokenRefusal } from "../../../offload/engine.ts";
+import type { TokenHolder } from "../../../offload/engine.ts";
+import { invalidToken, type RefusalReason } from "../../../offload/refusal.ts";
 import type { TokenUse } from "../../../offload/token-registry.ts";
 import { isZeroToken } from "../../../offload/token-seal.ts";
 import { PinnedSource, type TokenSource } from "../../../offload/token-source.ts";
@@ -32,6 +33,9 @@ const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
 /** Bytes of a copy within one file whose old data are not kept: they go through memory. */
 const SAME_STREAM_PIECE = 16 * 1024 * 1024;
+
+/** What happens to tokens that nobody has tampered with. */
+const innocent: ReadonlySet<RefusalReason> = new Set(["unknown", "expired", "data changed", "preserve limit"]);
 
 const roundUp = (value: number, unit: number) => Math.ceil(value / unit) * unit;
 
@@ -282,7 +286,7 @@ function beginChange(request: Request, open: FileOpen): void {
 }
 
 /** Whatever is wrong with a token, the client learns the same; the administrator learns more. */
-function refuse(request: Request, open: FileOpen, reason: TokenRefusal): SmbError {
+function refuse(request: Request, open: FileOpen, reason: RefusalReason): SmbError {
   const { log } = request.server.context;
   const { session, tree } = request;
   const details = {
@@ -292,7 +296,7 @@ function refuse(request: Request, open: FileOpen, reason: TokenRefusal): SmbErro
     file: open.fileName,
     reason,
   };
-  if (reason === "forged" || reason === "other user") log.warn(details, "an offload token was refused");
-  else log.info(details, "an offload token was refused");
+  if (innocent.has(reason)) log.info(details, "an offload token was refused");
+  else log.warn(details, "an offload token was refused");
   return invalidToken(reason);
 }

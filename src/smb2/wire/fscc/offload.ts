@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { STORAGE_OFFLOAD_TOKEN_LENGTH } from "../../../nt/offload-token.ts";
 import { MalformedPacketError, type Reader, type Writer } from "../cursor.ts";
 import { writeFixed } from "../layout.ts";
-
-/** Bytes of a STORAGE_OFFLOAD_TOKEN. */
-export const STORAGE_OFFLOAD_TOKEN_LENGTH = 512;
-
-/** Bytes of TokenId. */
-export const TOKEN_ID_LENGTH = 504;
-
-/** STORAGE_OFFLOAD_TOKEN_TYPE_ZERO_DATA: stands for zeros, needs no earlier read (MS-FSCC 2.1.11). */
-export const TOKEN_TYPE_ZERO_DATA = 0xffff0001;
 
 /** OFFLOAD_READ_FLAG_ALL_ZERO_BEYOND_CURRENT_RANGE (MS-FSCC 2.3.42). */
 export const OFFLOAD_READ_FLAG_ALL_ZERO_BEYOND_CURRENT_RANGE = 0x00000001;
@@ -20,40 +12,6 @@ export const OFFLOAD_READ_INPUT_LENGTH = 32;
 export const OFFLOAD_READ_OUTPUT_LENGTH = 528;
 export const OFFLOAD_WRITE_INPUT_LENGTH = 544;
 export const OFFLOAD_WRITE_OUTPUT_LENGTH = 16;
-
-/** STORAGE_OFFLOAD_TOKEN (MS-FSCC 2.1.11). Type and length are big-endian on the wire, unlike everything else. */
-export interface StorageOffloadToken {
-  /** {@link TOKEN_TYPE_ZERO_DATA}, or a ROD token type of the issuer. */
-  readonly tokenType: number;
-  /** The significant part, at most 504 bytes. */
-  readonly tokenId: Buffer;
-}
-
-/**
- * The 512 bytes of a token; the rest of TokenId is zero.
- * @throws RangeError where TokenId is too long
- */
-export function encodeStorageOffloadToken(token: StorageOffloadToken): Buffer {
-  if (token.tokenId.length > TOKEN_ID_LENGTH) throw new RangeError(`TokenId of ${token.tokenId.length} bytes`);
-  const bytes = Buffer.alloc(STORAGE_OFFLOAD_TOKEN_LENGTH);
-  bytes.writeUInt32BE(token.tokenType, 0);
-  bytes.writeUInt16BE(token.tokenId.length, 6);
-  token.tokenId.copy(bytes, 8);
-  return bytes;
-}
-
-/**
- * TokenId is a view. A zero token has none, whatever its length field says: issuers disagree about it.
- * @throws MalformedPacketError where the token is not 512 bytes, or TokenIdLength exceeds its field
- */
-export function decodeStorageOffloadToken(bytes: Buffer): StorageOffloadToken {
-  if (bytes.length !== STORAGE_OFFLOAD_TOKEN_LENGTH) throw new MalformedPacketError(`token of ${bytes.length} bytes`);
-  const tokenType = bytes.readUInt32BE(0);
-  if (tokenType === TOKEN_TYPE_ZERO_DATA) return { tokenType, tokenId: bytes.subarray(8, 8) };
-  const length = bytes.readUInt16BE(6);
-  if (length > TOKEN_ID_LENGTH) throw new MalformedPacketError(`TokenIdLength ${length}`);
-  return { tokenType, tokenId: bytes.subarray(8, 8 + length) };
-}
 
 /** FSCTL_OFFLOAD_READ_INPUT (MS-FSCC 2.3.41), 32 bytes. */
 export interface OffloadReadInput {
