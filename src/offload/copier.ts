@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { VolumeStream } from "../vfs/volume.ts";
+import type { CopyWay } from "./operations.ts";
 
 /** Bytes in memory while data go from one volume to another. */
 const BUFFER_SIZE = 1024 * 1024;
@@ -8,8 +9,7 @@ const BUFFER_SIZE = 1024 * 1024;
 export interface Copied {
   /** Bytes; short only at the source's end of file. */
   readonly bytes: number;
-  /** Who moved them: the storage or kernel by itself, or this process through its memory. */
-  readonly way: "storage" | "process";
+  readonly way: CopyWay;
 }
 
 /**
@@ -25,7 +25,7 @@ export async function copyRange(
   length: number,
 ): Promise<Copied> {
   const byStorage = target.copyFrom(source, sourceOffset, targetOffset, length);
-  if (byStorage !== undefined) return { bytes: await byStorage, way: "storage" };
+  if (byStorage !== undefined) return { bytes: await byStorage, way: "kernel" };
   let done = 0;
   const buffer = Buffer.allocUnsafeSlow(Math.min(BUFFER_SIZE, length));
   while (done < length) {

@@ -10,7 +10,15 @@ import {
   type TokenBody,
   type TokenScope,
 } from "./token-body.ts";
-import { type OffloadClock, type TokenLimits, TokenRegistry, type TokenUse } from "./token-registry.ts";
+import {
+  type HeldToken,
+  type OffloadClock,
+  type TokenLimits,
+  type TokenOrigin,
+  TokenRegistry,
+  type TokenUsage,
+  type TokenUse,
+} from "./token-registry.ts";
 import { TokenSealer, TokenType, zeroToken } from "./token-seal.ts";
 import type { TokenSource } from "./token-source.ts";
 
@@ -73,6 +81,7 @@ export interface TokenRequest {
   readonly holder: TokenHolder;
   /** What the client asks for, 0 for the default. */
   readonly timeToLive: number;
+  readonly origin: TokenOrigin;
 }
 
 export interface OffloadEngineParts {
@@ -101,13 +110,14 @@ export class OffloadEngine {
     this.#registry = new TokenRegistry(options, clock, failed);
   }
 
-  /** Tokens that are honoured now. */
-  get tokens(): number {
-    return this.#registry.size;
+  /** What the tokens that are honoured now hold, over all. */
+  get usage(): TokenUsage {
+    return this.#registry.usage;
   }
 
-  get tokenBytes(): number {
-    return this.#registry.bytes;
+  /** The tokens that are honoured now, for people. */
+  heldTokens(): readonly HeldToken[] {
+    return this.#registry.list();
   }
 
   /**
@@ -122,11 +132,11 @@ export class OffloadEngine {
    * A token for data; the source is the engine's from here on.
    * @throws SmbError INSUFFICIENT_RESOURCES; the source is still the caller's
    */
-  issue({ source, offset, length, holder, timeToLive }: TokenRequest): Buffer {
+  issue({ source, offset, length, holder, timeToLive, origin }: TokenRequest): Buffer {
     const name = this.#randomBytes(TOKEN_NAME_LENGTH);
     const lifetime = this.#lifetime(timeToLive);
     const { session, user } = holder;
-    this.#registry.add(name, { source, offset, length, session, user, timeToLive: lifetime });
+    this.#registry.add(name, { source, offset, length, session, user, origin, timeToLive: lifetime });
     const body: TokenBody = {
       name,
       issuer: this.#issuer,

@@ -27,6 +27,18 @@ export const refusalReasons = [
 
 export type RefusalReason = (typeof refusalReasons)[number];
 
-export function invalidToken(reason: RefusalReason): SmbError {
-  return new SmbError(NtStatus.INVALID_TOKEN, reason);
+/** Why a copy was refused, where the status says less than an administrator wants to know. */
+export type CopyRefusal = RefusalReason | "too many tokens" | "switched off";
+
+export class CopyRefusedError extends SmbError {
+  readonly reason: CopyRefusal;
+
+  constructor(status: NtStatus, reason: CopyRefusal) {
+    super(status, reason);
+    this.reason = reason;
+  }
+}
+
+export function invalidToken(reason: RefusalReason): CopyRefusedError {
+  return new CopyRefusedError(NtStatus.INVALID_TOKEN, reason);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../nt/awaitable.ts";
-import { NtStatus, SmbError } from "../nt/status.ts";
+import { NtStatus } from "../nt/status.ts";
+import { CopyRefusedError } from "./refusal.ts";
 import type { TokenSource } from "./token-source.ts";
 
 /** Time as a parameter. Milliseconds. */
@@ -18,6 +19,40 @@ export interface TokenLimits {
   readonly maxTokenBytes: number;
 }
 
+/** Who asked for a token, and for what: for people, not for decisions. */
+export interface TokenOrigin {
+  readonly userName: string;
+  /** Address of the client. */
+  readonly client: string;
+  readonly share: string;
+  /** Path in the share, with backslashes. */
+  readonly file: string;
+}
+
+/** A token as people see it: nothing of it would help to make one. Times are milliseconds since 1970. */
+export interface HeldToken extends TokenOrigin {
+  /** Bytes. */
+  readonly offset: number;
+  readonly length: number;
+  /** The data are kept; otherwise a change of the file ends the token. */
+  readonly pinned: boolean;
+  readonly issued: number;
+  /** When it ends unless it is used before. */
+  readonly expires: number;
+  /** A copy is under way. */
+  readonly inUse: boolean;
+}
+
+/** What tokens hold, over all. */
+export interface TokenUsage {
+  readonly tokens: number;
+  /** Bytes that they stand for. */
+  readonly bytes: number;
+  /** Files that keep data for them, and the bytes that they stand for; what is shared takes no space. */
+  readonly pins: number;
+  readonly pinnedBytes: number;
+}
+
 export interface TokenRecord {
   readonly source: TokenSource;
   /** Bytes, in the source. */
@@ -28,12 +63,14 @@ export interface TokenRecord {
   readonly session: object;
   /** SID of the user who asked for it. */
   readonly user: string;
+  readonly origin: TokenOrigin;
   /** Milliseconds for which the token lives after it was made and after each use. */
   readonly timeToLive: number;
 }
 
 interface Entry extends TokenRecord {
   readonly name: string;
+  readonly issued: number;
   deadline: number;
   /** Calls that work with it now: it is given up when they are done. */
   uses: number;
@@ -68,13 +105,28 @@ export class TokenRegistry {
     this.#failed = failed;
   }
 
-  get size(): number {
-    return this.#entries.size;
+  get usage(): TokenUsage {
+    let pins = 0;
+    let pinnedBytes = 0;
+    for (const { source, length } of this.#entries.values()) {
+      if (!source.pinned) continue;
+      pins++;
+      pinnedBytes += length;
+    }
+    return { tokens: this.#entries.size, bytes: this.#bytes, pins, pinnedBytes };
   }
 
-  /** Bytes that the tokens stand for. */
-  get bytes(): number {
-    return this.#bytes;
+  /** The oldest first. */
+  list(): readonly HeldToken[] {
+    return Array.from(this.#entries.values(), ({ origin, offset, length, source, issued, deadline, uses }) => ({
+      ...origin,
+      offset,
+      length,
+      pinned: source.pinned,
+      issued,
+      expires: deadline,
+      inUse: uses > 0,
+    }));
   }
 
   /**
@@ -90,7 +142,7 @@ export class TokenRegistry {
         (this.#entries.size > 0 && this.#bytes + length > this.#limits.maxTokenBytes);
       if (!full) return;
       const spent = own === undefined ? undefined : [...own].find((entry) => entry.spent && entry.uses === 0);
-      if (spent === undefined) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES, "too many tokens");
+      if (spent === undefined) throw new CopyRefusedError(NtStatus.INSUFFICIENT_RESOURCES, "too many tokens");
       this.#remove(spent);
     }
   }
@@ -101,6 +153,7 @@ export class TokenRegistry {
     const entry: Entry = {
       ...record,
       name: name.toString("hex"),
+      issued: this.#clock.now(),
       deadline: this.#clock.now() + record.timeToLive,
       uses: 0,
       spent: false,

@@ -3,10 +3,8 @@
 import { NtStatus, SmbError } from "../nt/status.ts";
 import type { Volume, VolumeStream } from "../vfs/volume.ts";
 import { copyRange } from "./copier.ts";
+import type { CopyWay } from "./operations.ts";
 import type { TokenSource } from "./token-source.ts";
-
-/** How data came from a token into a file. */
-export type CopyWay = "reflink" | "storage" | "process" | "zero";
 
 export interface CopyTarget {
   readonly volume: Volume;

@@ -3,8 +3,10 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
 import { statusName } from "../nt/status.ts";
+import type { CopyOperation, CopyWay } from "../offload/operations.ts";
 import type { Metrics } from "../smb2/server-context.ts";
 import { Command } from "../smb2/wire/constants.ts";
+import { CountTable } from "./count-table.ts";
 
 const NANOSECONDS = 1e9;
 
@@ -23,7 +25,9 @@ export class ServerMetrics implements Metrics {
   readonly #requests = new Map<number, Map<number, number>>();
   #read = 0;
   #written = 0;
-  #copied = 0;
+  /** Bytes by operation and way, and refusals by operation and reason. */
+  readonly #copied = new CountTable();
+  readonly #copiesRefused = new CountTable();
   #connections = 0;
   #sessions = 0;
   #opens = 0;
@@ -47,10 +51,17 @@ export class ServerMetrics implements Metrics {
     });
     this.#counter("tessera_read_bytes_total", "Bytes that clients read", () => this.#read);
     this.#counter("tessera_written_bytes_total", "Bytes that clients wrote", () => this.#written);
-    this.#counter(
+    this.#table(
       "tessera_copied_bytes_total",
-      "Bytes copied on the server, which never crossed the network",
-      () => this.#copied,
+      "Bytes copied on the server, which never crossed the network, by what was asked for and by the way taken",
+      ["operation", "way"],
+      this.#copied,
+    );
+    this.#table(
+      "tessera_copies_refused_total",
+      "Requests for a copy on the server that failed, by NTSTATUS, or by what is wrong with a token",
+      ["operation", "reason"],
+      this.#copiesRefused,
     );
     this.#gauge("tessera_connections", "Live connections", () => this.#connections);
     this.#gauge("tessera_sessions", "Live sessions", () => this.#sessions);
@@ -83,6 +94,20 @@ export class ServerMetrics implements Metrics {
     });
   }
 
+  #table(name: string, help: string, labels: readonly [string, string], table: CountTable): void {
+    const [first, second] = labels;
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: [first, second],
+      registers: [this.registry],
+      collect: () => {
+        counter.reset();
+        for (const { row, column, count } of table.entries()) counter.inc({ [first]: row, [second]: column }, count);
+      },
+    });
+  }
+
   #gauge(name: string, help: string, value: () => number): void {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(value()) });
   }
@@ -105,8 +130,12 @@ export class ServerMetrics implements Metrics {
     this.#written += count;
   }
 
-  bytesCopied(count: number): void {
-    this.#copied += count;
+  copied(operation: CopyOperation, way: CopyWay, bytes: number): void {
+    this.#copied.add(operation, way, bytes);
+  }
+
+  copyRefused(operation: CopyOperation, reason: string): void {
+    this.#copiesRefused.add(operation, reason, 1);
   }
 
   connections(change: 1 | -1): void {
@@ -132,7 +161,8 @@ export const noMetrics: Metrics = {
   request() {},
   bytesRead() {},
   bytesWritten() {},
-  bytesCopied() {},
+  copied() {},
+  copyRefused() {},
   connections() {},
   sessions() {},
   opens() {},

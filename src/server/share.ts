@@ -3,6 +3,7 @@
 import type { Identity } from "../auth/auth.ts";
 import { Access } from "../nt/access-mask.ts";
 import { foldName } from "../nt/names.ts";
+import { allOperations, type OffloadSwitches } from "../offload/operations.ts";
 import type { EncryptionPolicy, Share } from "../smb2/server-context.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { shareNameProblem } from "./share-name.ts";
@@ -33,6 +34,8 @@ export interface ShareOptions {
   readonly browseable?: boolean;
   /** Leaves what a caller cannot read out of directory listings. Default false. */
   readonly hideUnreadable?: boolean;
+  /** Which copies on the server clients may ask for. Default: all, where the volume can. */
+  readonly offload?: Partial<OffloadSwitches>;
   /** Default: every user may read and write, guests and anonymous callers nothing. */
   readonly users?: ShareUsers;
 }
@@ -71,6 +74,7 @@ export function createShare(options: ShareOptions): Share {
     encryption: options.encrypt ?? "off",
     browseable: options.browseable ?? true,
     accessBasedEnumeration: options.hideUnreadable ?? false,
+    offload: { ...allOperations, ...options.offload },
     maximalAccess(caller) {
       if (denied(caller)) {
         return 0;

@@ -2,6 +2,7 @@
 
 import type { Authenticator, Identity } from "../auth/auth.ts";
 import type { OffloadOptions } from "../offload/engine.ts";
+import type { CopyOperation, CopyWay, OffloadSwitches } from "../offload/operations.ts";
 import type { PipeService } from "../rpc/pipe.ts";
 import type { Volume } from "../vfs/volume.ts";
 
@@ -48,6 +49,8 @@ export interface Share {
   readonly browseable: boolean;
   /** Entries that the caller cannot read are left out of listings (SHI1005_FLAGS_ACCESS_BASED_DIRECTORY_ENUM). */
   readonly accessBasedEnumeration: boolean;
+  /** Which copies on the server the share offers, where its volume can. */
+  readonly offload: OffloadSwitches;
   /** The rights this share grants at most to a caller, as a file access mask; 0 refuses the tree connect. */
   maximalAccess(caller: Identity): number;
 }
@@ -98,7 +101,9 @@ export interface Metrics {
   bytesRead(count: number): void;
   bytesWritten(count: number): void;
   /** Bytes copied on the server for a client; they never crossed the network. */
-  bytesCopied(count: number): void;
+  copied(operation: CopyOperation, way: CopyWay, bytes: number): void;
+  /** A request for a copy that failed. @param reason why a token was not honoured, or the name of the NTSTATUS */
+  copyRefused(operation: CopyOperation, reason: string): void;
   /** Changes of the number of live connections, sessions and opens. */
   connections(change: 1 | -1): void;
   sessions(change: 1 | -1): void;

@@ -42,7 +42,6 @@ describe("ServerMetrics", () => {
     metrics.bytesRead(10);
     metrics.bytesRead(5);
     metrics.bytesWritten(7);
-    metrics.bytesCopied(2 ** 40);
     metrics.connections(1);
     metrics.sessions(1);
     metrics.opens(1);
@@ -51,9 +50,23 @@ describe("ServerMetrics", () => {
     const text = await metrics.registry.metrics();
     expect(text).toContain("\ntessera_read_bytes_total 15\n");
     expect(text).toContain("\ntessera_written_bytes_total 7\n");
-    expect(text).toContain("\ntessera_copied_bytes_total 1099511627776\n");
     expect(text).toContain("\ntessera_connections 1\n");
     expect(text).toContain("\ntessera_opens 1\n");
+  });
+
+  it("tells copies apart by operation and way, and refusals by operation and reason", async () => {
+    metrics = new ServerMetrics();
+    metrics.copied("odx", "reflink", 2 ** 40);
+    metrics.copied("odx", "reflink", 1);
+    metrics.copied("copychunk", "kernel", 5);
+    metrics.copyRefused("odx", "forged");
+    metrics.copyRefused("odx", "forged");
+    for (let round = 0; round < 2; round++) {
+      const text = await metrics.registry.metrics();
+      expect(text).toContain('\ntessera_copied_bytes_total{operation="odx",way="reflink"} 1099511627777\n');
+      expect(text).toContain('\ntessera_copied_bytes_total{operation="copychunk",way="kernel"} 5\n');
+      expect(text).toContain('\ntessera_copies_refused_total{operation="odx",reason="forged"} 2\n');
+    }
   });
 
   it("is served over HTTP, and nothing else is", async () => {

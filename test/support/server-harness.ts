@@ -7,6 +7,7 @@ import { fileTimeFromMilliseconds } from "../../src/nt/filetime.ts";
 import { foldName } from "../../src/nt/names.ts";
 import { statusName } from "../../src/nt/status.ts";
 import type { OffloadOptions } from "../../src/offload/engine.ts";
+import { allOperations, type CopyOperation, type CopyWay } from "../../src/offload/operations.ts";
 import type { PipeService } from "../../src/rpc/pipe.ts";
 import { createPipeService } from "../../src/rpc/service.ts";
 import { Smb2Server } from "../../src/smb2/server.ts";
@@ -36,6 +37,17 @@ export interface LogLine {
   readonly message: string;
 }
 
+export interface CopyNote {
+  readonly operation: CopyOperation;
+  readonly way: CopyWay;
+  readonly bytes: number;
+}
+
+export interface RefusalNote {
+  readonly operation: CopyOperation;
+  readonly reason: string;
+}
+
 export interface HarnessOptions {
   readonly protocol?: Partial<ProtocolOptions>;
   readonly authenticator?: Partial<AuthenticatorOptions>;
@@ -55,6 +67,9 @@ export class ServerHarness {
   readonly clock: FakeClock;
   readonly log: LogLine[];
   readonly volume: Volume;
+  /** What the metrics heard of copies on the server. */
+  readonly copies: readonly CopyNote[];
+  readonly refusals: readonly RefusalNote[];
   /** Shares by folded name; tests may change them. */
   readonly shares: Map<string, Share>;
   #nextAddress = 1;
@@ -65,8 +80,11 @@ export class ServerHarness {
     log: LogLine[],
     shares: Map<string, Share>,
     volume: Volume,
+    notes: { readonly copies: readonly CopyNote[]; readonly refusals: readonly RefusalNote[] },
   ) {
     this.server = new Smb2Server(context);
+    this.copies = notes.copies;
+    this.refusals = notes.refusals;
     this.clock = clock;
     this.log = log;
     this.shares = shares;
@@ -76,6 +94,8 @@ export class ServerHarness {
   static async start(options: HarnessOptions = {}): Promise<ServerHarness> {
     const clock = new FakeClock();
     const log: LogLine[] = [];
+    const copies: CopyNote[] = [];
+    const refusals: RefusalNote[] = [];
     const logger = recordingLogger(log);
     const volume = options.volume ?? new MemoryVolume({ clock: () => fileTimeFromMilliseconds(clock.now()) });
     const shares = new Map<string, Share>();
@@ -112,7 +132,8 @@ export class ServerHarness {
         request: () => {},
         bytesRead: () => {},
         bytesWritten: () => {},
-        bytesCopied: () => {},
+        copied: (operation, way, bytes) => void copies.push({ operation, way, bytes }),
+        copyRefused: (operation, reason) => void refusals.push({ operation, reason }),
         connections: () => {},
         sessions: () => {},
         opens: () => {},
@@ -122,7 +143,7 @@ export class ServerHarness {
       networkInterfaces: () => options.networkInterfaces ?? [],
       randomBytes,
     };
-    return new ServerHarness(context, clock, log, shares, volume);
+    return new ServerHarness(context, clock, log, shares, volume, { copies, refusals });
   }
 
   transport(): InProcessTransport {
@@ -177,6 +198,7 @@ function testShare(name: string, volume: Volume, options: Partial<Share>): Share
     encryption: "off",
     browseable: true,
     accessBasedEnumeration: false,
+    offload: allOperations,
     maximalAccess: (_caller: Identity) => Access.FILE_ALL,
     ...options,
   };

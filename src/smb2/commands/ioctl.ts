@@ -9,6 +9,8 @@ import { isNoFileId } from "../wire/file-id.ts";
 import { Fsctl } from "../wire/fsctl.ts";
 import { decodeIoctlRequest, encodeIoctlResponse, type IoctlRequest, ioctlOutput } from "../wire/ioctl.ts";
 import { command } from "./command.ts";
+import { runCopy } from "./fsctl/copy-switch.ts";
+import type { FsctlRow } from "./fsctl/fsctl.ts";
 import { fsctlTable } from "./fsctl/table.ts";
 
 /** SMB2 IOCTL (MS-SMB2 3.3.5.15). */
@@ -46,6 +48,13 @@ function handle(request: Request, message: IoctlRequest): Awaitable<void> {
   }
   const row = fsctlTable.get(message.ctlCode);
   if (row === undefined) throw unknown(request, message);
+  const { copy } = row;
+  const output =
+    copy === undefined ? run(request, message, row) : runCopy(request, copy, () => run(request, message, row));
+  return chain(output, (bytes) => encodeIoctlResponse(request.writer, ioctlOutput(message, bytes)));
+}
+
+function run(request: Request, message: IoctlRequest, row: FsctlRow): Awaitable<Buffer> {
   if (row.target === "file") {
     request.fileOpen;
   } else if (row.target === "pipe") {
@@ -55,9 +64,7 @@ function handle(request: Request, message: IoctlRequest): Awaitable<void> {
   if (message.maxOutputResponse < (row.minimumOutput ?? 0)) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (row.access !== undefined) requireAccess(request.open, row.access);
   if (row.anyAccess !== undefined) requireAnyAccess(request.open, row.anyAccess);
-  return chain(row.handle(request, message), (output) =>
-    encodeIoctlResponse(request.writer, ioctlOutput(message, output)),
-  );
+  return row.handle(request, message);
 }
 
 /** A code that nobody serves here: the connection stays, the client falls back. */

@@ -2,7 +2,7 @@
 
 import { Access } from "../../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
-import { copyRange } from "../../../offload/copier.ts";
+import { type Copied, copyRange } from "../../../offload/copier.ts";
 import { statusOf } from "../../failure.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
@@ -135,7 +135,9 @@ async function copyChunks(
   while (chunksWritten < chunks.length) {
     const count = mayJoin ? countAdjacent(chunks, chunksWritten) : 1;
     try {
-      total += await copyChunk(source, target, joined(chunks, chunksWritten, count));
+      const { bytes, way } = await copyChunk(source, target, joined(chunks, chunksWritten, count));
+      request.server.context.metrics.copied("copychunk", way, bytes);
+      total += bytes;
       chunksWritten += count;
     } catch (error) {
       if (count > 1) {
@@ -148,7 +150,6 @@ async function copyChunks(
       return encoded({ chunksWritten, chunkBytesWritten: 0, totalBytesWritten: total });
     }
   }
-  request.server.context.metrics.bytesCopied(total);
   return encoded({ chunksWritten, chunkBytesWritten: 0, totalBytesWritten: total });
 }
 
@@ -175,7 +176,7 @@ function joined(chunks: readonly SrvCopychunk[], first: number, count: number): 
   return { ...head, length: rest.reduce((length, chunk) => length + chunk.length, head.length) };
 }
 
-async function copyChunk(source: FileOpen, target: FileOpen, chunk: SrvCopychunk): Promise<number> {
+async function copyChunk(source: FileOpen, target: FileOpen, chunk: SrvCopychunk): Promise<Copied> {
   const from = source.stream.data;
   const to = target.stream.data;
   if (source.closing || target.closing || from === undefined || to === undefined) {
@@ -196,9 +197,7 @@ async function copyChunk(source: FileOpen, target: FileOpen, chunk: SrvCopychunk
     source.stream.locks.blocksIo(source, sourceOffset, chunk.length, false) ||
     target.stream.locks.blocksIo(target, targetOffset, chunk.length, true);
   if (conflict) throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
-  const { bytes } = await target.stream.changes.run(() =>
-    copyRange(from, sourceOffset, to, targetOffset, chunk.length),
-  );
-  if (bytes < chunk.length) throw new SmbError(NtStatus.INVALID_VIEW_SIZE);
-  return bytes;
+  const copied = await target.stream.changes.run(() => copyRange(from, sourceOffset, to, targetOffset, chunk.length));
+  if (copied.bytes < chunk.length) throw new SmbError(NtStatus.INVALID_VIEW_SIZE);
+  return copied;
 }

@@ -113,7 +113,7 @@ async function share(
     if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);
     if (length > room && (await to.size()).endOfFile === offset + length) await to.setEndOfFile(targetEnd);
   });
-  request.server.context.metrics.bytesCopied(Math.min(length, room));
+  request.server.context.metrics.copied("clone", "reflink", Math.min(length, room));
 }
 
 /** Only the default stream of a file can be sparse. */

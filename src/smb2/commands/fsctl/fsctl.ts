@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../../../nt/awaitable.ts";
+import type { CopyOperation } from "../../../offload/operations.ts";
 import type { Request } from "../../request.ts";
 import type { IoctlRequest } from "../../wire/ioctl.ts";
 
@@ -13,6 +14,8 @@ export type FsctlTarget =
 export interface FsctlRow {
   readonly name: string;
   readonly target: FsctlTarget;
+  /** The kind of copy that it belongs to: shares can switch it off, and what is refused is counted. */
+  readonly copy?: CopyOperation;
   /** Rights of which the handle needs every one. */
   readonly access?: number;
   /** Rights of which the handle needs one at least. */

@@ -3,7 +3,7 @@
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { TokenHolder } from "../../../offload/engine.ts";
 import { invalidToken, type RefusalReason } from "../../../offload/refusal.ts";
-import type { TokenUse } from "../../../offload/token-registry.ts";
+import type { TokenOrigin, TokenUse } from "../../../offload/token-registry.ts";
 import { isZeroToken } from "../../../offload/token-seal.ts";
 import { PinnedSource, type TokenSource } from "../../../offload/token-source.ts";
 import { type CopyProgress, copyFromSource, writeZeros } from "../../../offload/token-writer.ts";
@@ -50,6 +50,16 @@ function checkDeleted({ stream, link }: FileOpen): void {
 
 function holderOf({ session }: Request): TokenHolder {
   return { session, user: session.identity?.sid ?? "" };
+}
+
+/** The file of a request, in words for logs and lists. */
+function originOf({ session, tree, connection }: Request, open: FileOpen): TokenOrigin {
+  return {
+    userName: session.identity?.userName ?? "",
+    client: connection.remoteAddress,
+    share: tree.shareName,
+    file: open.fileName,
+  };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -102,7 +112,8 @@ async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
       await source.release();
       return readOutput(offload.zeroToken(), transferLength, zeroBeyond);
     }
-    const token = offload.issue({ source, offset, length, holder, timeToLive: input.tokenTimeToLive });
+    const timeToLive = input.tokenTimeToLive;
+    const token = offload.issue({ source, offset, length, holder, timeToLive, origin: originOf(request, open) });
     return readOutput(token, transferLength, zeroBeyond);
   } catch (error) {
     await source.release();
@@ -185,7 +196,7 @@ async function writeZeroToken(
   const room = offset < endOfFile ? Math.min(length, endOfFile - offset) : length;
   beginChange(request, open);
   const done = await open.stream.changes.run(() => writeZeros(data, offset, room));
-  request.server.context.metrics.bytesCopied(done);
+  request.server.context.metrics.copied("odx", "zero", done);
   return writeOutput(done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize)));
 }
 
@@ -253,7 +264,7 @@ async function copy(
     use.revoke();
     throw refuse(request, open, "data changed");
   }
-  request.server.context.metrics.bytesCopied(progress.done);
+  for (const [way, bytes] of progress.ways) request.server.context.metrics.copied("odx", way, bytes);
   return progress.done;
 }
 
@@ -275,7 +286,7 @@ async function copyWithin(
   }
   beginChange(request, open);
   await open.stream.changes.run(() => data.write(offset, piece));
-  request.server.context.metrics.bytesCopied(piece.length);
+  request.server.context.metrics.copied("odx", "process", piece.length);
   return piece.length;
 }
 
@@ -288,14 +299,8 @@ function beginChange(request: Request, open: FileOpen): void {
 /** Whatever is wrong with a token, the client learns the same; the administrator learns more. */
 function refuse(request: Request, open: FileOpen, reason: RefusalReason): SmbError {
   const { log } = request.server.context;
-  const { session, tree } = request;
-  const details = {
-    client: request.connection.remoteAddress,
-    user: session.identity?.userName,
-    share: tree.shareName,
-    file: open.fileName,
-    reason,
-  };
+  const { userName, ...origin } = originOf(request, open);
+  const details = { user: userName, ...origin, reason };
   if (innocent.has(reason)) log.info(details, "an offload token was refused");
   else log.warn(details, "an offload token was refused");
   return invalidToken(reason);

@@ -33,13 +33,20 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
   [Fsctl.PIPE_PEEK, { name: "PIPE_PEEK", target: "pipe", handle: pipePeek }],
   [
     Fsctl.SRV_REQUEST_RESUME_KEY,
-    { name: "SRV_REQUEST_RESUME_KEY", target: "file", minimumOutput: 32, handle: srvRequestResumeKey },
+    {
+      name: "SRV_REQUEST_RESUME_KEY",
+      target: "file",
+      copy: "copychunk",
+      minimumOutput: 32,
+      handle: srvRequestResumeKey,
+    },
   ],
   [
     Fsctl.SRV_COPYCHUNK,
     {
       name: "SRV_COPYCHUNK",
       target: "any",
+      copy: "copychunk",
       minimumOutput: 12,
       handle: (request, ioctl) => srvCopychunk(request, ioctl, true),
     },
@@ -49,6 +56,7 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     {
       name: "SRV_COPYCHUNK_WRITE",
       target: "any",
+      copy: "copychunk",
       minimumOutput: 12,
       handle: (request, ioctl) => srvCopychunk(request, ioctl, false),
     },
@@ -76,6 +84,7 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     {
       name: "DUPLICATE_EXTENTS_TO_FILE",
       target: "file",
+      copy: "clone",
       minimumInput: 40,
       access: Access.WRITE_DATA,
       handle: duplicateExtents,
@@ -86,22 +95,36 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     {
       name: "DUPLICATE_EXTENTS_TO_FILE_EX",
       target: "file",
+      copy: "clone",
       minimumInput: 56,
       access: Access.WRITE_DATA,
       handle: duplicateExtentsEx,
     },
   ],
-  [Fsctl.OFFLOAD_READ, { name: "OFFLOAD_READ", target: "file", access: Access.READ_DATA, handle: offloadRead }],
-  [Fsctl.OFFLOAD_WRITE, { name: "OFFLOAD_WRITE", target: "file", access: Access.WRITE_DATA, handle: offloadWrite }],
+  [
+    Fsctl.OFFLOAD_READ,
+    { name: "OFFLOAD_READ", target: "file", copy: "odx", access: Access.READ_DATA, handle: offloadRead },
+  ],
+  [
+    Fsctl.OFFLOAD_WRITE,
+    { name: "OFFLOAD_WRITE", target: "file", copy: "odx", access: Access.WRITE_DATA, handle: offloadWrite },
+  ],
   [
     Fsctl.GET_INTEGRITY_INFORMATION,
-    { name: "GET_INTEGRITY_INFORMATION", target: "file", minimumOutput: 16, handle: getIntegrityInformation },
+    {
+      name: "GET_INTEGRITY_INFORMATION",
+      target: "file",
+      copy: "clone",
+      minimumOutput: 16,
+      handle: getIntegrityInformation,
+    },
   ],
   [
     Fsctl.SET_INTEGRITY_INFORMATION,
     {
       name: "SET_INTEGRITY_INFORMATION",
       target: "file",
+      copy: "clone",
       minimumInput: 8,
       access: Access.READ_DATA | Access.WRITE_DATA,
       handle: setIntegrityInformation,
@@ -112,6 +135,7 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
     {
       name: "SET_INTEGRITY_INFORMATION_EX",
       target: "file",
+      copy: "clone",
       minimumInput: 16,
       anyAccess: WRITE_OR_APPEND | Access.WRITE_ATTRIBUTES,
       handle: setIntegrityInformationEx,

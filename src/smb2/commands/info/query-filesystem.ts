@@ -23,6 +23,7 @@ import {
   SectorSizeFlag,
 } from "../../wire/fscc/fs-info.ts";
 import type { QueryInfoRequest } from "../../wire/query-info.ts";
+import { offers } from "../fsctl/copy-switch.ts";
 import { respond } from "./respond.ts";
 
 const Class = FileSystemInformationClass;
@@ -62,7 +63,8 @@ export function queryFileSystem(request: Request, open: FileOpen, message: Query
     case Class.FileFsAttributeInformation:
       return respond(request, (writer) => {
         // Opening by file id is not part of SMB2 (MS-SMB2 3.3.5.20.2).
-        const attributes = info.attributes & ~FileSystemAttribute.SUPPORTS_OPEN_BY_FILE_ID;
+        let attributes = info.attributes & ~FileSystemAttribute.SUPPORTS_OPEN_BY_FILE_ID;
+        if (!offers(request, "clone")) attributes &= ~FileSystemAttribute.SUPPORTS_BLOCK_REFCOUNTING;
         return encodeFileFsAttributeInformation(
           writer,
           {

@@ -394,9 +394,9 @@ describe("FSCTL_OFFLOAD_WRITE", () => {
       expect(await offloadWrite(target, token, { length: 512 })).toBe(512);
       harness.clock.advance(299_000);
       expect(await offloadWrite(target, token, { length: 512 })).toBe(512);
-      expect(harness.server.offload.tokens).toBe(1);
+      expect(harness.server.offload.usage.tokens).toBe(1);
       harness.clock.advance(300_001);
-      expect(harness.server.offload.tokens).toBe(0);
+      expect(harness.server.offload.usage.tokens).toBe(0);
       expect(await status(target, offloadWriteInput(token, { length: 512 }))).toBe("STATUS_INVALID_TOKEN");
     });
 
@@ -421,7 +421,7 @@ describe("FSCTL_OFFLOAD_WRITE", () => {
       expect((await used()).free).toBeGreaterThan(before);
       await offloadRead(await tree.create("source"), { length: 512 });
       await harness.server.shutdown();
-      expect(harness.server.offload.tokens).toBe(0);
+      expect(harness.server.offload.usage.tokens).toBe(0);
     });
   });
 
