@@ -59,13 +59,13 @@ describe("ServerMetrics", () => {
     metrics.copied("odx", "reflink", 2 ** 40);
     metrics.copied("odx", "reflink", 1);
     metrics.copied("copychunk", "kernel", 5);
-    metrics.copyRefused("odx", "forged");
-    metrics.copyRefused("odx", "forged");
+    metrics.copyRefused("odx", "altered");
+    metrics.copyRefused("odx", "altered");
     for (let round = 0; round < 2; round++) {
       const text = await metrics.registry.metrics();
       expect(text).toContain('\ntessera_copied_bytes_total{operation="odx",way="reflink"} 1099511627777\n');
       expect(text).toContain('\ntessera_copied_bytes_total{operation="copychunk",way="kernel"} 5\n');
-      expect(text).toContain('\ntessera_copies_refused_total{operation="odx",reason="forged"} 2\n');
+      expect(text).toContain('\ntessera_copies_refused_total{operation="odx",reason="altered"} 2\n');
     }
   });
 
