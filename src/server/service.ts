@@ -166,6 +166,11 @@ function serverOptions(config: ServerConfig): Omit<ServerOptions, "shares"> {
     maxOpensPerSession: limits.opensPerSession,
     maxAsyncPerConnection: limits.pendingPerConnection,
     maxLocksPerOpen: limits.locksPerOpen,
+    maxDisconnectedOpens: limits.disconnectedOpens,
+    maxDisconnectedOpensPerUser: limits.disconnectedOpensPerUser,
+    durableTimeout: timeouts.durable,
+    maxDurableTimeout: timeouts.durableMaximum,
+    maxResilientTimeout: timeouts.resilientMaximum,
   };
   return {
     listen: config.listen,

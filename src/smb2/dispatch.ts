@@ -6,6 +6,7 @@ import { NtStatus, SmbError } from "../nt/status.ts";
 import { commandTable } from "./commands/table.ts";
 import { statusOf } from "./failure.ts";
 import type { Request } from "./request.ts";
+import type { FileOpen } from "./state/open.ts";
 import type { Session } from "./state/session.ts";
 import { Command, Dialect } from "./wire/constants.ts";
 import { MalformedPacketError } from "./wire/cursor.ts";
@@ -48,7 +49,9 @@ function fail(request: Request, error: unknown): void {
 /** While a request runs, its file stays open below, even when the client closes the handle. */
 function release(request: Request): Awaitable<void> {
   const open = request.maybeOpen;
-  if (open?.kind === "file") return open.tree.files?.release(open.file);
+  if (open?.kind !== "file") return;
+  if (request.channelGeneration >= 0) open.channelSequence.end(request.channelGeneration);
+  return open.tree.files?.release(open.file);
 }
 
 function verifyAndHandle(request: Request): Awaitable<void> {
@@ -192,5 +195,18 @@ function lookUpOpen(request: Request, named: FileId): void {
   }
   request.open = open;
   chain.fileId = fileId;
-  if (open.kind === "file") open.file.holds++;
+  if (open.kind !== "file") return;
+  open.file.holds++;
+  open.isReplayEligible = false;
+  if (request.connection.dialect >= Dialect.SMB_3_0) verifyChannelSequence(request, open);
+}
+
+/** MS-SMB2 3.3.5.2.10: what changes a file may not run beside, or after, a request that it takes the place of. */
+function verifyChannelSequence(request: Request, open: FileOpen): void {
+  const { command, channelSequence } = request.header;
+  request.channelGeneration = open.channelSequence.begin(channelSequence, request.isReplay);
+  if (request.channelGeneration >= 0) return;
+  if (command === Command.WRITE || command === Command.SET_INFO || command === Command.IOCTL) {
+    throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
+  }
 }

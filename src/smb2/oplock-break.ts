@@ -19,7 +19,8 @@ const UNSOLICITED = 0xffff_ffff_ffff_ffffn;
 
 export function oplockEvents(server: Smb2Server): OplockEvents {
   return {
-    notify: (open, newLevel) => notify(open, newLevel),
+    notify: (open, newLevel) => !open.isDisconnected && notify(open, newLevel),
+    unreachable: (open) => (open.durability?.kind === "durable" ? server.close(open) : undefined),
     startTimer(expired) {
       const timer = server.context.clock.after(ACKNOWLEDGMENT_TIMEOUT, expired);
       return () => timer.cancel();

@@ -34,6 +34,8 @@ export class Request {
   /** Key in the connection's list of waiting requests, 0 where it is not in it. */
   asyncKey = 0n;
   creditsGranted = 0;
+  /** What the handle's `ChannelSequence` counts the request under, -1 where it does not. */
+  channelGeneration = -1;
   /** Overrides the session's signer: the binding of a channel signs with keys of its own. */
   responseSigner: Signer | undefined;
   /** Sees the response's bytes just before they are sent. */
@@ -74,6 +76,11 @@ export class Request {
 
   get isRelated(): boolean {
     return (this.header.flags & HeaderFlag.RELATED_OPERATIONS) !== 0;
+  }
+
+  /** The client has sent it before and did not see the answer (MS-SMB2 2.2.1.2). */
+  get isReplay(): boolean {
+    return (this.header.flags & HeaderFlag.REPLAY_OPERATION) !== 0;
   }
 
   get hasSession(): boolean {

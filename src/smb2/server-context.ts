@@ -75,6 +75,15 @@ export interface ProtocolOptions {
   readonly maxOpensPerSession: number;
   readonly maxAsyncPerConnection: number;
   readonly maxLocksPerOpen: number;
+  /** Time that a durable handle waits for its client where the client names none; milliseconds as the next two. */
+  readonly durableTimeout: number;
+  /** The longest time that a client may ask for with a durable handle. */
+  readonly maxDurableTimeout: number;
+  /** MaxResiliencyTimeout (MS-SMB2 3.3.1.5). */
+  readonly maxResilientTimeout: number;
+  /** Handles that wait for their clients, over all and of one user. */
+  readonly maxDisconnectedOpens: number;
+  readonly maxDisconnectedOpensPerUser: number;
 }
 
 export const defaultProtocolOptions: ProtocolOptions = {
@@ -93,6 +102,11 @@ export const defaultProtocolOptions: ProtocolOptions = {
   maxOpensPerSession: 65_536,
   maxAsyncPerConnection: 2048,
   maxLocksPerOpen: 16_384,
+  durableTimeout: 60_000,
+  maxDurableTimeout: 300_000,
+  maxResilientTimeout: 300_000,
+  maxDisconnectedOpens: 65_536,
+  maxDisconnectedOpensPerUser: 16_384,
 };
 
 /** Counters; implementations must be cheap. */

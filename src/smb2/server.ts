@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { BufferPool } from "../memory/buffer-pool.ts";
+import type { Awaitable } from "../nt/awaitable.ts";
 import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
+import { AppInstances } from "./state/app-instance.ts";
 import { closeOpen } from "./state/close-open.ts";
+import { CreateReplays } from "./state/create-replays.ts";
+import { isToBePreserved } from "./state/durability.ts";
+import { DurableOpens } from "./state/durable-opens.ts";
 import type { Open } from "./state/open.ts";
 import type { Session } from "./state/session.ts";
 import { FileTable } from "./state/shared-file.ts";
@@ -21,13 +26,29 @@ export class Smb2Server {
   readonly resumeKeys = new Map<string, Open>();
   /** Tokens of offloaded copies. */
   readonly offload: OffloadEngine;
+  /** Handles that outlive their connections. */
+  readonly durableOpens: DurableOpens;
+  /** CREATE requests that may be sent again. */
+  readonly createReplays = new CreateReplays();
+  readonly appInstances = new AppInstances();
   readonly #fileTables = new Map<Volume, FileTable>();
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
-  #nextFileId = 1n;
+  #nextFileId: bigint;
+  /** Nothing is kept for clients that come back. */
+  #stopping = false;
 
   constructor(context: ServerContext) {
     this.context = context;
+    const { clock, options } = context;
+    // Clients may come with a FileId from before a restart: it must not be another handle's now.
+    this.#nextFileId = BigInt(clock.now()) << 22n;
+    this.durableOpens = new DurableOpens({
+      clock,
+      maximum: options.maxDisconnectedOpens,
+      maximumPerOwner: options.maxDisconnectedOpensPerUser,
+      expired: (open) => void this.close(open),
+    });
     this.offload = new OffloadEngine({
       options: { ...defaultOffloadOptions, ...context.offload },
       clock: context.clock,
@@ -60,7 +81,7 @@ export class Smb2Server {
     if (this.#fileTables.get(volume)?.size === 0) this.#fileTables.delete(volume);
   }
 
-  /** A FileId, unique while the server runs. -1 is never reached. */
+  /** A FileId, unique over restarts. -1 is never reached. */
   allocateFileId(): bigint {
     return this.#nextFileId++;
   }
@@ -83,7 +104,7 @@ export class Smb2Server {
     for (const connection of connections) {
       // What waits on a handle ends when that closes: a lock may be granted by the end of the handle before.
       connection.cancelWhere(
-        (request) => request.maybeOpen === undefined && request.hasSession && request.session === session,
+        (request) => request.hasSession && request.session === session && !this.#endsWithHandle(request.maybeOpen),
       );
       connection.sessions.delete(session.sessionId);
       const channel = session.channels.get(connection);
@@ -93,7 +114,16 @@ export class Smb2Server {
     for (const tree of session.trees.values()) tree.closing = true;
     session.trees.clear();
     if (wasValid) this.context.metrics.sessions(-1);
-    await this.closeOpens([...session.opens.values()]);
+    await this.closeOpens([...session.opens.values()].filter((open) => !this.#disconnect(open)));
+  }
+
+  /** What waits on a handle that is kept is cancelled: nobody is there to take the answer. */
+  #endsWithHandle(open: Open | undefined): boolean {
+    return open !== undefined && (open.kind === "pipe" || this.#stopping || !isToBePreserved(open));
+  }
+
+  #disconnect(open: Open): boolean {
+    return open.kind === "file" && !this.#stopping && this.durableOpens.disconnect(open);
   }
 
   /** Ends a tree connect with its opens (MS-SMB2 3.3.5.8). */
@@ -105,14 +135,19 @@ export class Smb2Server {
     await this.closeOpens([...session.opens.values()].filter((open) => open.tree === tree));
   }
 
-  /** Closes handles; a failure of one is logged and does not keep the others open. */
-  async closeOpens(opens: readonly Open[]): Promise<void> {
-    for (const open of opens) {
-      try {
-        await closeOpen(this, open);
-      } catch (err) {
-        this.context.log.error({ err, file: open.fileName }, "closing a file failed");
-      }
+  /** Closes handles, one after the other. */
+  async closeOpens(opens: Iterable<Open>): Promise<void> {
+    for (const open of opens) await this.close(open);
+  }
+
+  /** Closes a handle; a failure is logged, and nobody else's business. */
+  close(open: Open): Awaitable<void> {
+    const failed = (err: unknown) => this.context.log.error({ err, file: open.fileName }, "closing a file failed");
+    try {
+      const closed = closeOpen(this, open);
+      return closed instanceof Promise ? closed.catch(failed) : closed;
+    } catch (error) {
+      failed(error);
     }
   }
 
@@ -138,11 +173,18 @@ export class Smb2Server {
         }
       }
     }
+    await this.closeOpens(
+      [...this.durableOpens.disconnected].filter(({ tree: { share } }) => {
+        return share === undefined || this.context.findShare(share.name)?.volume !== share.volume;
+      }),
+    );
   }
 
   /** Closes all sessions, flushing nothing that a client did not ask for, then all connections. */
   async shutdown(): Promise<void> {
+    this.#stopping = true;
     for (const session of [...this.sessions.values()]) await this.closeSession(session);
+    await this.closeOpens([...this.durableOpens.disconnected]);
     this.offload.close();
     for (const connection of [...this.connections]) {
       connection.transport.end();

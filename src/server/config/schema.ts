@@ -69,6 +69,8 @@ const limits = z.strictObject({
   opensPerSession: count(1, 1_000_000).default(defaultProtocolOptions.maxOpensPerSession),
   pendingPerConnection: count(1, 65_536).default(defaultProtocolOptions.maxAsyncPerConnection),
   locksPerOpen: count(1, 1_000_000).default(defaultProtocolOptions.maxLocksPerOpen),
+  disconnectedOpens: count(0, 1_000_000).default(defaultProtocolOptions.maxDisconnectedOpens),
+  disconnectedOpensPerUser: count(0, 1_000_000).default(defaultProtocolOptions.maxDisconnectedOpensPerUser),
   credits: count(1, 65_535).default(defaultProtocolOptions.maxCredits),
 });
 
@@ -76,6 +78,9 @@ const timeouts = z.strictObject({
   negotiate: duration.default(10_000),
   authenticate: duration.default(60_000),
   shutdown: duration.default(10_000),
+  durable: duration.default(defaultProtocolOptions.durableTimeout),
+  durableMaximum: duration.default(defaultProtocolOptions.maxDurableTimeout),
+  resilientMaximum: duration.default(defaultProtocolOptions.maxResilientTimeout),
 });
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;

@@ -2,23 +2,24 @@
 
 import { Access } from "../../nt/access-mask.ts";
 import { FileAttribute } from "../../nt/attributes.ts";
+import type { Awaitable } from "../../nt/awaitable.ts";
 import { toSafeLength } from "../../nt/length.ts";
-import { parseSharePath } from "../../nt/names.ts";
+import { parseSharePath, type SharePath } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
-import { CreateDisposition, CreateOption, ImpersonationLevel, OplockLevel } from "../wire/constants.ts";
-import { type CreateRequest, decodeCreateRequest, encodeCreateResponse } from "../wire/create.ts";
-import {
-  decodeAllocationSize,
-  decodeMaximalAccessRequest,
-  maximalAccessResponseContext,
-  onDiskIdContext,
-} from "../wire/create-context-data.ts";
-import { type CreateContext, CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import { CreateDisposition, CreateOption, ImpersonationLevel } from "../wire/constants.ts";
+import { type CreateRequest, decodeCreateRequest } from "../wire/create.ts";
+import { decodeAllocationSize } from "../wire/create-context-data.ts";
+import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import { decodeFullEaList } from "../wire/fscc/ea-info.ts";
+import { appInstanceOf, closeFormerInstance } from "./app-instance.ts";
 import { command } from "./command.ts";
 import { createPipe } from "./create-pipe.ts";
-import { factsOf, wireAttributes } from "./file-facts.ts";
+import { beginCreate, findReplayed } from "./create-replay.ts";
+import { respondWithOpen } from "./create-response.ts";
+import { type DurableRequest, durableContextsOf } from "./durable-contexts.ts";
+import { grantDurability } from "./durable-grant.ts";
+import { reconnectOpen } from "./durable-reconnect.ts";
 import { type OpenResult, openFile } from "./open-file.ts";
 
 /** SMB2 CREATE (MS-SMB2 3.3.5.9). */
@@ -65,8 +66,11 @@ const VALID_DIRECTORY_OPTIONS =
 
 async function handle(request: Request, message: CreateRequest): Promise<void> {
   request.chain.fileId = undefined;
+  const durable = request.tree.files === undefined ? undefined : durableContextsOf(request, message.contexts);
+  // Nothing but the contexts counts then: clients leave the rest of the request empty.
+  if (durable?.reconnect !== undefined) return reconnectOpen(request, message, durable.reconnect);
   if (message.impersonationLevel > ImpersonationLevel.DELEGATE) throw new SmbError(NtStatus.BAD_IMPERSONATION_LEVEL);
-  if (request.tree.files === undefined) {
+  if (durable === undefined) {
     createPipe(request, message);
     return;
   }
@@ -78,6 +82,26 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
     // No volume keeps snapshots, so that no file exists at an earlier time (MS-SMB2 3.3.5.9.4).
     throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   }
+  if (durable.request?.createGuid === undefined) return openAndRespond(request, message, path, durable.request);
+  const replayed = findReplayed(request, message, durable.request);
+  if (replayed !== undefined)
+    return respondWithOpen(request, message, replayed, replayed.createAction, durable.request);
+  const end = beginCreate(request, durable.request.createGuid);
+  try {
+    await openAndRespond(request, message, path, durable.request);
+  } finally {
+    end();
+  }
+}
+
+async function openAndRespond(
+  request: Request,
+  message: CreateRequest,
+  path: SharePath,
+  durable: DurableRequest | undefined,
+): Promise<void> {
+  const appInstance = appInstanceOf(request, message.contexts);
+  if (appInstance !== undefined) await closeFormerInstance(request, appInstance, path);
   const eas = findCreateContext(message.contexts, CreateContextName.EA_BUFFER);
   const allocation = findCreateContext(message.contexts, CreateContextName.ALLOCATION_SIZE);
   const security = findCreateContext(message.contexts, CreateContextName.SD_BUFFER);
@@ -95,7 +119,11 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
     extendedAttributes: eas === undefined || eas.length === 0 ? undefined : decodeFullEaList(Buffer.from(eas)),
     allocationSize: allocation === undefined ? undefined : toSafeLength(decodeAllocationSize(allocation)),
   });
-  await respond(request, message, result);
+  if (appInstance !== undefined) {
+    result.open.appInstance = appInstance;
+    request.server.appInstances.add(result.open);
+  }
+  await finish(request, message, result, durable);
 }
 
 /** MS-FSA 2.1.5.1, phase 1, in the order in which Windows answers. */
@@ -125,45 +153,18 @@ function checkParameters(message: CreateRequest): void {
   }
 }
 
-async function respond(request: Request, message: CreateRequest, { open, action }: OpenResult): Promise<void> {
+/** "Oplock Acquisition" and "Response Construction" of MS-SMB2 3.3.5.9. */
+function finish(
+  request: Request,
+  message: CreateRequest,
+  { open, action }: OpenResult,
+  durable: DurableRequest | undefined,
+): Awaitable<void> {
+  open.createAction = action;
   const { stream } = open;
-  const oplockLevel =
-    stream.data === undefined
-      ? OplockLevel.NONE
-      : stream.oplock.request(open, message.requestedOplockLevel, stream.opens.size - 1, !stream.locks.isEmpty);
-  const facts = await factsOf(open);
-  const contexts: CreateContext[] = [];
-  const maximal = findCreateContext(message.contexts, CreateContextName.QUERY_MAXIMAL_ACCESS);
-  if (maximal !== undefined) {
-    const since = decodeMaximalAccessRequest(maximal);
-    // A client that knows the file since its last change knows the rights as well (MS-SMB2 3.3.5.9.5).
-    const unchanged = since !== undefined && since !== 0n && since === facts.lastWriteTime;
-    contexts.push(
-      maximalAccessResponseContext({
-        queryStatus: unchanged ? NtStatus.NONE_MAPPED : NtStatus.SUCCESS,
-        maximalAccess: unchanged ? 0 : open.maximalAccess,
-      }),
-    );
+  if (stream.data !== undefined) {
+    stream.oplock.request(open, message.requestedOplockLevel, stream.opens.size - 1, !stream.locks.isEmpty);
   }
-  if (findCreateContext(message.contexts, CreateContextName.QUERY_ON_DISK_ID) !== undefined) {
-    contexts.push(
-      onDiskIdContext({ diskFileId: facts.fileId, volumeId: BigInt(open.file.volume.info.serialNumber >>> 0) }),
-    );
-  }
-  const fileId = { persistent: open.persistentId, volatile: open.volatileId };
-  request.publishFileId(fileId);
-  encodeCreateResponse(request.writer, {
-    oplockLevel,
-    flags: 0,
-    createAction: action,
-    creationTime: facts.creationTime,
-    lastAccessTime: facts.lastAccessTime,
-    lastWriteTime: facts.lastWriteTime,
-    changeTime: facts.changeTime,
-    allocationSize: BigInt(facts.allocationSize),
-    endOfFile: BigInt(facts.endOfFile),
-    fileAttributes: wireAttributes(facts.attributes),
-    fileId,
-    contexts,
-  });
+  if (durable !== undefined) grantDurability(request, open, durable);
+  return respondWithOpen(request, message, open, action, durable);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../nt/access-mask.ts";
-import type { Awaitable } from "../../nt/awaitable.ts";
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
-import { LockFlag } from "../wire/constants.ts";
+import { Dialect, GlobalCapability, LockFlag } from "../wire/constants.ts";
 import { decodeLockRequest, encodeLockResponse, type LockElement, type LockRequest } from "../wire/lock.ts";
 import { command } from "./command.ts";
 
@@ -30,12 +30,34 @@ function handle(request: Request, message: LockRequest): Awaitable<void> {
   if (first === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (open.stream.data === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if ((open.grantedAccess & (Access.READ_DATA | Access.WRITE_DATA)) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
-  if ((first.flags & LockFlag.UNLOCK) !== 0) {
-    unlockAll(open, locks);
+  const { lockSequenceIndex: index, lockSequenceNumber: number } = message;
+  const counted = isSequenceVerified(request, open);
+  if (counted && open.lockSequences.isReplay(index, number)) {
     encodeLockResponse(request.writer);
     return;
   }
-  return lockAll(request, open, locks);
+  return chain(carryOut(request, open, locks, first), () => {
+    if (counted) open.lockSequences.record(index, number);
+    encodeLockResponse(request.writer);
+  });
+}
+
+/** Whether the client may send the request again, and it must not be carried out twice then (MS-SMB2 3.3.5.14). */
+function isSequenceVerified({ connection }: Request, open: FileOpen): boolean {
+  if (connection.dialect === Dialect.SMB_2_0_2) return false;
+  if (open.durability !== undefined) return true;
+  const multichannel = (connection.serverCapabilities & GlobalCapability.MULTI_CHANNEL) !== 0;
+  return connection.dialect >= Dialect.SMB_3_0 && multichannel;
+}
+
+function carryOut(
+  request: Request,
+  open: FileOpen,
+  locks: readonly LockElement[],
+  first: LockElement,
+): Awaitable<void> {
+  if ((first.flags & LockFlag.UNLOCK) === 0) return lockAll(request, open, locks);
+  unlockAll(open, locks);
 }
 
 /** MS-SMB2 3.3.5.14.1: what was unlocked before a failure stays unlocked. */
@@ -87,7 +109,6 @@ function lockAll(request: Request, open: FileOpen, elements: readonly LockElemen
     giveBack();
     throw new SmbError(NtStatus.LOCK_NOT_GRANTED);
   }
-  encodeLockResponse(request.writer);
 }
 
 function waitFor(request: Request, open: FileOpen, element: LockElement, exclusive: boolean): Promise<void> {
@@ -102,7 +123,6 @@ function waitFor(request: Request, open: FileOpen, element: LockElement, exclusi
     const closed = stop(NtStatus.RANGE_NOT_LOCKED);
     const giveUp = open.stream.locks.wait(open, element.offset, element.length, exclusive, () => {
       open.onClose.delete(closed);
-      encodeLockResponse(request.writer);
       resolve();
     });
     open.onClose.add(closed);

@@ -10,7 +10,9 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ExtendedAttribute, NtPath, OpenedFile, Volume, VolumeStream } from "../../vfs/volume.ts";
 import { waitForBreak } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
+import { ChannelSequence } from "../state/channel-sequence.ts";
 import { closeOpen } from "../state/close-open.ts";
+import { LockSequences } from "../state/lock-sequences.ts";
 import type { FileOpen } from "../state/open.ts";
 import { disturbsOplocks } from "../state/oplock.ts";
 import { reportName, reportResized, reportStreamName } from "../state/report-change.ts";
@@ -59,6 +61,13 @@ const MODE_OPTIONS =
 /** How often an open is begun again because a name has come or gone between two steps. */
 const MAX_RACES = 8;
 
+/** The name went while an open waited for its last handle, which was cached: the open begins again. */
+class NameGone extends SmbError {
+  constructor() {
+    super(NtStatus.DELETE_PENDING);
+  }
+}
+
 /** Opens or creates a file, directory or stream (MS-FSA 2.1.5.1). */
 export async function openFile(request: Request, parameters: OpenParameters): Promise<OpenResult> {
   const { tree } = request;
@@ -67,7 +76,14 @@ export async function openFile(request: Request, parameters: OpenParameters): Pr
   const { disposition, path } = parameters;
   for (let attempt = 0; ; attempt++) {
     const opened = await volume.open(path.components);
-    if (opened !== undefined) return openExisting(request, tree.files, opened, parameters);
+    if (opened !== undefined) {
+      try {
+        return await openExisting(request, tree.files, opened, parameters);
+      } catch (error) {
+        if (!(error instanceof NameGone) || attempt >= MAX_RACES) throw error;
+        continue;
+      }
+    }
     if (disposition === CreateDisposition.OPEN || disposition === CreateDisposition.OVERWRITE) {
       throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
     }
@@ -278,6 +294,7 @@ async function openData(
         await batch;
         continue;
       }
+      if (link.deletePending && !file.links.includes(link)) throw new NameGone();
       if (link.deletePending || stream?.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
       file.checkSharing(stream, path.stream !== "", access.granted, parameters.shareAccess);
       if (stream === undefined || !disturbs || stream.oplock.isEmpty) break;
@@ -415,6 +432,15 @@ function register(request: Request, parameters: OpenParameters, found: Registrat
     onClose: new Set(),
     resumeKey: undefined,
     eaIndex: 1,
+    clientGuid: request.connection.clientGuid,
+    createAction: CreateAction.OPENED,
+    channelSequence: new ChannelSequence(request.header.channelSequence),
+    lockSequences: new LockSequences(),
+    durability: undefined,
+    isDisconnected: false,
+    createGuid: undefined,
+    isReplayEligible: false,
+    appInstance: undefined,
   };
   session.opens.set(id, open);
   file.opens.add(open);

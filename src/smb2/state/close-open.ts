@@ -32,6 +32,9 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   const files = open.tree.files;
   for (const action of open.onClose) action();
   open.onClose.clear();
+  if (open.durability !== undefined) server.durableOpens.remove(open);
+  if (open.createGuid !== undefined) server.createReplays.remove(open);
+  if (open.appInstance !== undefined) server.appInstances.remove(open);
   open.enumeration?.cursor.close();
   open.enumeration = undefined;
   stream.locks.releaseAll(open);

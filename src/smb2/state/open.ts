@@ -3,6 +3,10 @@
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NamedPipe } from "../../rpc/pipe.ts";
 import type { DirectoryCursor, DirectoryEntry } from "../../vfs/volume.ts";
+import type { AppInstance } from "./app-instance.ts";
+import type { ChannelSequence } from "./channel-sequence.ts";
+import type { Durability } from "./durability.ts";
+import type { LockSequences } from "./lock-sequences.ts";
 import type { Session } from "./session.ts";
 import type { Link, SharedFile, SharedStream } from "./shared-file.ts";
 import type { TreeConnect } from "./tree-connect.ts";
@@ -26,9 +30,10 @@ interface OpenBase {
   /** FileId.Persistent: unique in the server. */
   readonly persistentId: bigint;
   /** FileId.Volatile: unique in the server too. */
-  readonly volatileId: bigint;
-  readonly session: Session;
-  readonly tree: TreeConnect;
+  volatileId: bigint;
+  /** Of a handle that waits for its client to come back: the ones that it had last. */
+  session: Session;
+  tree: TreeConnect;
   grantedAccess: number;
   /** Set as the first step of closing: later requests find FILE_CLOSED. */
   closing: boolean;
@@ -64,6 +69,24 @@ export interface FileOpen extends OpenBase {
   resumeKey: Buffer | undefined;
   /** Position for EA enumeration without restart (Open.CurrentEaIndex). */
   eaIndex: number;
+  /** ClientGuid of the connection that the handle was opened on, 16 bytes. */
+  readonly clientGuid: Buffer;
+  /** CreateAction of the response that the client got. */
+  createAction: number;
+  /** Tells requests sent again after the loss of a channel from those sent first. */
+  readonly channelSequence: ChannelSequence;
+  /** LOCK requests already carried out. */
+  readonly lockSequences: LockSequences;
+  /** What keeps the handle when its client is cut off; `undefined`: it closes then. */
+  durability: Durability | undefined;
+  /** The client is cut off; the handle belongs to no session until it comes back. */
+  isDisconnected: boolean;
+  /** Open.CreateGuid, 16 bytes: by which a v2 durable handle is known to its client. */
+  createGuid: Buffer | undefined;
+  /** The client has not used the handle: the CREATE may be sent again (Open.IsReplayEligible). */
+  isReplayEligible: boolean;
+  /** The application that opened the handle, where it said so. */
+  appInstance: AppInstance | undefined;
 }
 
 export interface FrozenTimes {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../nt/access-mask.ts";
+import type { Awaitable } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { OplockLevel } from "../wire/constants.ts";
 import type { FileOpen } from "./open.ts";
@@ -9,6 +10,8 @@ import type { FileOpen } from "./open.ts";
 export interface OplockEvents {
   /** Sends the break notification (MS-SMB2 3.3.4.6). False where no connection is left that could carry it. */
   notify(open: FileOpen, newLevel: number): boolean;
+  /** The holder could not be told and has lost its oplock: a durable handle without a client closes (MS-SMB2 3.3.4.6). */
+  unreachable(open: FileOpen): Awaitable<void>;
   /** Starts the acknowledgment timer (MS-SMB2 3.3.2.1) and returns the way to stop it. */
   startTimer(expired: () => void): () => void;
 }
@@ -45,6 +48,10 @@ export class Oplock {
   /** True where a batch oplock is held: it goes before sharing is checked, since its holder may only be caching a close. */
   get isBatch(): boolean {
     return this.#exclusive !== undefined && this.#level === OplockLevel.BATCH;
+  }
+
+  get isBreaking(): boolean {
+    return this.#breaking !== undefined;
   }
 
   get isExclusive(): boolean {
@@ -85,7 +92,10 @@ export class Oplock {
       if (toNone) this.breakShared(events);
       return undefined;
     }
-    if (this.#breaking === undefined) this.#begin(toNone ? OplockLevel.NONE : OplockLevel.II, events);
+    if (this.#breaking === undefined) {
+      const ended = this.#begin(toNone ? OplockLevel.NONE : OplockLevel.II, events);
+      if (ended instanceof Promise) return ended;
+    }
     const breaking = this.#breaking;
     if (breaking === undefined) return undefined;
     return new Promise((resolve) => {
@@ -93,12 +103,12 @@ export class Oplock {
     });
   }
 
-  #begin(to: number, events: OplockEvents): void {
+  #begin(to: number, events: OplockEvents): Awaitable<void> {
     const holder = this.#exclusive;
     if (holder === undefined) return;
     if (!events.notify(holder, to)) {
       this.#exclusive = undefined;
-      return;
+      return events.unreachable(holder);
     }
     this.#breaking = {
       to,

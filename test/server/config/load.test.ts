@@ -47,7 +47,7 @@ describe("parseConfig", () => {
       "server: { timeouts: { negotiate: 500ms, authenticate: 2m, shutdown: 7 } }",
       "t.yaml",
     ).server;
-    expect(timeouts).toEqual({ negotiate: 500, authenticate: 120_000, shutdown: 7000 });
+    expect(timeouts).toMatchObject({ negotiate: 500, authenticate: 120_000, shutdown: 7000 });
   });
 
   it("names file, line, column and field of everything that is wrong, in the order of the file", () => {

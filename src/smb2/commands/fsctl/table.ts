@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../../nt/access-mask.ts";
+import { NETWORK_RESILIENCY_REQUEST_SIZE } from "../../wire/fscc/network-resiliency.ts";
 import { Fsctl } from "../../wire/fsctl.ts";
 import { getCompression, setCompression } from "./compression.ts";
 import { srvCopychunk, srvRequestResumeKey } from "./copychunk.ts";
@@ -12,6 +13,7 @@ import { queryNetworkInterfaceInfo } from "./network-interface.ts";
 import { getObjectId } from "./object-id.ts";
 import { offloadRead, offloadWrite } from "./offload.ts";
 import { pipePeek, pipeTransceive, pipeWait } from "./pipe.ts";
+import { requestResiliency } from "./resiliency.ts";
 import { enumerateSnapshots } from "./snapshots.ts";
 import { fileLevelTrim, queryAllocatedRanges, setSparse, setZeroData } from "./sparse.ts";
 import { validateNegotiateInfo } from "./validate-negotiate.ts";
@@ -27,6 +29,15 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
   [
     Fsctl.QUERY_NETWORK_INTERFACE_INFO,
     { name: "QUERY_NETWORK_INTERFACE_INFO", target: "none", handle: queryNetworkInterfaceInfo },
+  ],
+  [
+    Fsctl.LMR_REQUEST_RESILIENCY,
+    {
+      name: "LMR_REQUEST_RESILIENCY",
+      target: "file",
+      minimumInput: NETWORK_RESILIENCY_REQUEST_SIZE,
+      handle: requestResiliency,
+    },
   ],
   [Fsctl.PIPE_WAIT, { name: "PIPE_WAIT", target: "none", minimumInput: 14, handle: pipeWait }],
   [Fsctl.PIPE_TRANSCEIVE, { name: "PIPE_TRANSCEIVE", target: "pipe", handle: pipeTransceive }],

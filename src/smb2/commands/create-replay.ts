@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Request } from "../request.ts";
+import type { FileOpen } from "../state/open.ts";
+import { OplockLevel } from "../wire/constants.ts";
+import type { CreateRequest } from "../wire/create.ts";
+import type { DurableRequest } from "./durable-contexts.ts";
+
+/**
+ * The handle that a CREATE with this CreateGuid has opened before, for a client that did not see the answer (MS-SMB2
+ * 3.3.5.9, 3.3.5.9.10). `undefined`: the request is new.
+ * @throws SmbError DUPLICATE_OBJECTID the CreateGuid is in use and this is no replay, or one of another session
+ * @throws SmbError FILE_NOT_AVAILABLE the first request has not been answered yet
+ * @throws SmbError ACCESS_DENIED the handle is another user's, or was asked for in another way
+ */
+export function findReplayed(request: Request, message: CreateRequest, asked: DurableRequest): FileOpen | undefined {
+  const { server, connection, session } = request;
+  if (asked.createGuid === undefined) return undefined;
+  const open = server.createReplays.find(connection.clientGuid, asked.createGuid);
+  if (open === undefined) return undefined;
+  if (!request.isReplay) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
+  const owner = open.durability?.owner ?? open.session.identity?.sid;
+  if (session.identity?.sid !== owner) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (open.session !== session) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
+  if (message.requestedOplockLevel === OplockLevel.LEASE && open.stream.oplock.levelOf(open) !== OplockLevel.LEASE) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  return open;
+}
+
+/** Marks a CREATE as under way until the function returned runs. @throws SmbError as {@link findReplayed} */
+export function beginCreate(request: Request, createGuid: Buffer): () => void {
+  const { createReplays } = request.server;
+  const { clientGuid } = request.connection;
+  if (!createReplays.begin(clientGuid, createGuid)) {
+    throw new SmbError(request.isReplay ? NtStatus.FILE_NOT_AVAILABLE : NtStatus.DUPLICATE_OBJECTID);
+  }
+  return () => createReplays.end(clientGuid, createGuid);
+}

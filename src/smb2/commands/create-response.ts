@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { NtStatus } from "../../nt/status.ts";
+import type { Request } from "../request.ts";
+import type { FileOpen } from "../state/open.ts";
+import { DurableHandleFlag } from "../wire/constants.ts";
+import { type CreateRequest, encodeCreateResponse } from "../wire/create.ts";
+import {
+  decodeMaximalAccessRequest,
+  durableHandleResponseContext,
+  durableHandleResponseV2Context,
+  maximalAccessResponseContext,
+  onDiskIdContext,
+} from "../wire/create-context-data.ts";
+import { type CreateContext, CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import type { DurableRequest } from "./durable-contexts.ts";
+import { type FileFacts, factsOf, wireAttributes } from "./file-facts.ts";
+
+/**
+ * Writes the response of a CREATE that has opened, found again or taken up a handle (MS-SMB2 3.3.5.9).
+ * @param durable what was asked; the answer tells whether it was granted
+ */
+export function respondWithOpen(
+  request: Request,
+  message: CreateRequest,
+  open: FileOpen,
+  createAction: number,
+  durable?: DurableRequest,
+): Awaitable<void> {
+  return chain(factsOf(open), (facts) => {
+    const fileId = { persistent: open.persistentId, volatile: open.volatileId };
+    request.publishFileId(fileId);
+    encodeCreateResponse(request.writer, {
+      oplockLevel: open.stream.oplock.levelOf(open),
+      flags: 0,
+      createAction,
+      creationTime: facts.creationTime,
+      lastAccessTime: facts.lastAccessTime,
+      lastWriteTime: facts.lastWriteTime,
+      changeTime: facts.changeTime,
+      allocationSize: BigInt(facts.allocationSize),
+      endOfFile: BigInt(facts.endOfFile),
+      fileAttributes: wireAttributes(facts.attributes),
+      fileId,
+      contexts: responseContexts(message, open, facts, durable),
+    });
+  });
+}
+
+function responseContexts(
+  message: CreateRequest,
+  open: FileOpen,
+  facts: FileFacts,
+  durable: DurableRequest | undefined,
+): CreateContext[] {
+  const contexts: CreateContext[] = [];
+  const maximal = findCreateContext(message.contexts, CreateContextName.QUERY_MAXIMAL_ACCESS);
+  if (maximal !== undefined) {
+    const since = decodeMaximalAccessRequest(maximal);
+    // A client that knows the file since its last change knows the rights as well (MS-SMB2 3.3.5.9.5).
+    const unchanged = since !== undefined && since !== 0n && since === facts.lastWriteTime;
+    contexts.push(
+      maximalAccessResponseContext({
+        queryStatus: unchanged ? NtStatus.NONE_MAPPED : NtStatus.SUCCESS,
+        maximalAccess: unchanged ? 0 : open.maximalAccess,
+      }),
+    );
+  }
+  if (findCreateContext(message.contexts, CreateContextName.QUERY_ON_DISK_ID) !== undefined) {
+    contexts.push(
+      onDiskIdContext({ diskFileId: facts.fileId, volumeId: BigInt(open.file.volume.info.serialNumber >>> 0) }),
+    );
+  }
+  const { durability } = open;
+  if (durable !== undefined && durability !== undefined) {
+    const { kind, timeout } = durability;
+    const flags = kind === "persistent" ? DurableHandleFlag.PERSISTENT : 0;
+    contexts.push(
+      durable.version === 2 ? durableHandleResponseV2Context({ timeout, flags }) : durableHandleResponseContext(),
+    );
+  }
+  return contexts;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Awaitable } from "../../nt/awaitable.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Request } from "../request.ts";
+import { holdsHandleCaching } from "../state/durability.ts";
+import type { FileOpen } from "../state/open.ts";
+import { CreateAction } from "../wire/constants.ts";
+import type { CreateRequest } from "../wire/create.ts";
+import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import { respondWithOpen } from "./create-response.ts";
+import type { DurableReconnect } from "./durable-contexts.ts";
+
+/** A client takes up a handle that was kept for it (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
+export function reconnectOpen(request: Request, message: CreateRequest, asked: DurableReconnect): Awaitable<void> {
+  const open = findOpen(request, message, asked);
+  takeUp(request, open);
+  return respondWithOpen(request, message, open, CreateAction.OPENED);
+}
+
+/** Gives a handle without a client to the session and tree connect of a request. */
+export function takeUp(request: Request, open: FileOpen): void {
+  const { server } = request;
+  server.durableOpens.reconnect(open, request.session, request.tree, server.allocateFileId());
+  open.channelSequence.restart(request.header.channelSequence);
+}
+
+/**
+ * @throws SmbError OBJECT_NAME_NOT_FOUND nothing is kept under this FileId for who asks in this way
+ * @throws SmbError ACCESS_DENIED it is another user's, or the share no longer grants what the handle holds
+ */
+function findOpen(request: Request, message: CreateRequest, asked: DurableReconnect): FileOpen {
+  const { server, session, tree } = request;
+  const open = server.durableOpens.find(asked.persistentId);
+  const durability = open?.durability;
+  if (open === undefined || durability === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  const sameCreate =
+    asked.version === 1 || (asked.createGuid !== undefined && open.createGuid?.equals(asked.createGuid) === true);
+  const leased = findCreateContext(message.contexts, CreateContextName.REQUEST_LEASE) !== undefined;
+  const possible =
+    sameCreate &&
+    open.isDisconnected &&
+    !leased &&
+    (durability.kind !== "durable" || holdsHandleCaching(open)) &&
+    open.tree.files === tree.files &&
+    open.tree.shareName === tree.shareName;
+  if (!possible) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  if (session.identity?.kind !== "user" || session.identity.sid !== durability.owner) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  if ((open.grantedAccess & ~open.tree.maximalAccess) !== (open.grantedAccess & ~tree.maximalAccess)) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
+  if (session.opens.size >= server.context.options.maxOpensPerSession) {
+    throw new SmbError(NtStatus.TOO_MANY_OPENED_FILES);
+  }
+  return open;
+}
