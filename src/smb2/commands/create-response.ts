@@ -14,6 +14,7 @@ import {
   onDiskIdContext,
 } from "../wire/create-context-data.ts";
 import { type CreateContext, CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import { answerServerQuery, serverQueryOf } from "./apple.ts";
 import type { DurableRequest } from "./durable-contexts.ts";
 import { type FileFacts, factsOf, wireAttributes } from "./file-facts.ts";
 
@@ -43,12 +44,13 @@ export function respondWithOpen(
       endOfFile: BigInt(facts.endOfFile),
       fileAttributes: wireAttributes(facts.attributes),
       fileId,
-      contexts: responseContexts(message, open, facts, durable),
+      contexts: responseContexts(request, message, open, facts, durable),
     });
   });
 }
 
 function responseContexts(
+  request: Request,
   message: CreateRequest,
   open: FileOpen,
   facts: FileFacts,
@@ -72,6 +74,8 @@ function responseContexts(
       onDiskIdContext({ diskFileId: facts.fileId, volumeId: BigInt(open.file.volume.info.serialNumber >>> 0) }),
     );
   }
+  const serverQuery = serverQueryOf(message.contexts);
+  if (serverQuery !== undefined) contexts.push(answerServerQuery(request, serverQuery));
   const { durability } = open;
   if (durable !== undefined && durability !== undefined) {
     const { kind, timeout } = durability;

@@ -13,6 +13,7 @@ import { decodeAllocationSize } from "../wire/create-context-data.ts";
 import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import { decodeFullEaList } from "../wire/fscc/ea-info.ts";
 import { appInstanceOf, closeFormerInstance } from "./app-instance.ts";
+import { serverQueryOf } from "./apple.ts";
 import { command } from "./command.ts";
 import { createPipe } from "./create-pipe.ts";
 import { beginCreate, findReplayed } from "./create-replay.ts";
@@ -82,6 +83,8 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
     // No volume keeps snapshots, so that no file exists at an earlier time (MS-SMB2 3.3.5.9.4).
     throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   }
+  // A malformed one is refused before anything is opened; create-response.ts answers it.
+  serverQueryOf(message.contexts);
   if (durable.request?.createGuid === undefined) return openAndRespond(request, message, path, durable.request);
   const replayed = findReplayed(request, message, durable.request);
   if (replayed !== undefined)

@@ -56,6 +56,8 @@ export class Session {
 
   /** The session began with a user's key: guests and anonymous callers have none that only they and the server know. */
   canSign = false;
+  /** The client knows of copychunk requests without chunks: AAPL, kAAPL_SUPPORTS_OSX_COPYFILE. */
+  copiesWholeFiles = false;
   /** Of the connection on which the session began; what further channels must agree with. */
   signingAlgorithm: SigningAlgorithm = 0;
   cipherId: CipherId | undefined;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../../nt/access-mask.ts";
+import type { Awaitable } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { type Copied, copyRange } from "../../../offload/copier.ts";
 import { statusOf } from "../../failure.ts";
 import { breakForChange } from "../../oplock-break.ts";
+import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen, Open } from "../../state/open.ts";
 import { noteWritten } from "../../state/report-change.ts";
@@ -22,6 +24,7 @@ import {
   type SrvCopychunkResponse,
 } from "../../wire/fscc/copychunk.ts";
 import type { IoctlRequest } from "../../wire/ioctl.ts";
+import { copyFile } from "./copy-file.ts";
 
 /** ServerSideCopyMaxNumberofChunks, MaxChunkSize and MaxDataSize (MS-SMB2 3.3.3): clients adopt them, so never 0. */
 const MAX_CHUNKS = 256;
@@ -34,10 +37,13 @@ const LIMITS: SrvCopychunkResponse = {
   totalBytesWritten: MAX_TOTAL_SIZE,
 };
 
+const NOTHING: SrvCopychunkResponse = { chunksWritten: 0, chunkBytesWritten: 0, totalBytesWritten: 0 };
+
 const HEADER_LENGTH = 32;
+const UINT32_MAX = 0xffff_ffff;
 /** Offsets are signed 64-bit values to the file system. */
 const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
-/** The one negative TargetOffset that is not answered with the limits (MS-SMB2 3.3.5.15.6). */
+/** The one negative TargetOffset that is allowed (MS-SMB2 3.3.5.15.6): the end of the target (MS-FSA 2.1.5.4). */
 const APPEND = 0xffff_ffff_ffff_ffffn;
 
 /**
@@ -56,27 +62,57 @@ export function srvRequestResumeKey(request: Request): Buffer {
 }
 
 /**
- * FSCTL_SRV_COPYCHUNK and FSCTL_SRV_COPYCHUNK_WRITE (MS-SMB2 3.3.5.15.6).
+ * FSCTL_SRV_COPYCHUNK and FSCTL_SRV_COPYCHUNK_WRITE (MS-SMB2 3.3.5.15.6). Without chunks nothing is copied, unless the client
+ * has been told that this means the whole file.
  * @param readsTarget COPYCHUNK wants FILE_READ_DATA on the target too
  */
-export async function srvCopychunk(request: Request, ioctl: IoctlRequest, readsTarget: boolean): Promise<Buffer> {
+export function srvCopychunk(request: Request, ioctl: IoctlRequest, readsTarget: boolean): Awaitable<Buffer> {
   const target = request.open;
-  if (ioctl.input.length < HEADER_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
-  const reader = new Reader(ioctl.input);
-  const { sourceKey, chunkCount } = decodeSrvCopychunkCopyHeader(reader);
-  const source = findSource(request, sourceKey);
-  if (chunkCount > MAX_CHUNKS || reader.remaining < chunkCount * COPYCHUNK_LENGTH) return limits(request);
-  const chunks = decodeSrvCopychunks(reader, chunkCount);
-  if (exceedsLimits(chunks) || target.kind === "pipe") return limits(request);
+  if (ioctl.input.length < RESUME_KEY_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const source = findSource(request, ioctl.input.subarray(0, RESUME_KEY_LENGTH));
+  if (ioctl.maxOutputResponse < COPYCHUNK_RESPONSE_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const chunks = decodeChunks(ioctl.input);
+  if (chunks === undefined || target.kind === "pipe") return limits(request);
   checkAccess(source, target, readsTarget);
+  if (chunks.length === 0 && !request.session.copiesWholeFiles) return encoded(NOTHING);
+  return withPending(request, copy(request, source, target, chunks));
+}
 
+/** `undefined`: the server's limits are exceeded, or there are fewer chunks than announced. */
+function decodeChunks(input: Buffer): SrvCopychunk[] | undefined {
+  if (input.length < HEADER_LENGTH) return undefined;
+  const reader = new Reader(input);
+  const { chunkCount } = decodeSrvCopychunkCopyHeader(reader);
+  if (chunkCount > MAX_CHUNKS || reader.remaining < chunkCount * COPYCHUNK_LENGTH) return undefined;
+  const chunks = decodeSrvCopychunks(reader, chunkCount);
+  return exceedsLimits(chunks) ? undefined : chunks;
+}
+
+async function copy(
+  request: Request,
+  source: FileOpen,
+  target: FileOpen,
+  chunks: readonly SrvCopychunk[],
+): Promise<Buffer> {
   // The source stays open below while the copy runs, even when the client closes it.
   source.file.holds++;
   try {
-    return await copyChunks(request, source, target, chunks);
+    return await (chunks.length === 0
+      ? copyWhole(request, source, target)
+      : copyChunks(request, source, target, chunks));
   } finally {
     await source.tree.files?.release(source.file);
   }
+}
+
+async function copyWhole(request: Request, source: FileOpen, target: FileOpen): Promise<Buffer> {
+  const progress = { bytes: 0 };
+  try {
+    await copyFile(request, source, target, progress);
+  } catch (error) {
+    request.status = statusOf(error, request);
+  }
+  return encoded({ ...NOTHING, totalBytesWritten: Math.min(progress.bytes, UINT32_MAX) });
 }
 
 /** @throws SmbError OBJECT_NAME_NOT_FOUND for a key of no open, or of another session's */
@@ -131,26 +167,37 @@ async function copyChunks(
   // Within one file the order of the chunks may matter.
   let mayJoin = source.file !== target.file;
   let chunksWritten = 0;
+  let chunkBytesWritten = 0;
   let total = 0;
   while (chunksWritten < chunks.length) {
     const count = mayJoin ? countAdjacent(chunks, chunksWritten) : 1;
+    const piece = joined(chunks, chunksWritten, count);
+    let done: Copied | undefined;
+    let status: number = NtStatus.SUCCESS;
     try {
-      const { bytes, way } = await copyChunk(source, target, joined(chunks, chunksWritten, count));
-      request.server.context.metrics.copied("copychunk", way, bytes);
-      total += bytes;
-      chunksWritten += count;
+      done = await copyChunk(request, source, target, piece);
+      if (done.bytes < piece.length) status = NtStatus.INVALID_VIEW_SIZE;
     } catch (error) {
-      if (count > 1) {
-        // Chunk by chunk again, to learn which of them cannot be copied.
-        mayJoin = false;
-        continue;
-      }
-      // What was copied before the failure stays, and is reported (MS-SMB2 3.3.5.15.6.1).
-      request.status = statusOf(error, request);
-      return encoded({ chunksWritten, chunkBytesWritten: 0, totalBytesWritten: total });
+      status = statusOf(error, request);
     }
+    if (status !== NtStatus.SUCCESS && count > 1) {
+      // Chunk by chunk again, to learn which of them cannot be copied.
+      mayJoin = false;
+      continue;
+    }
+    if (done !== undefined) {
+      request.server.context.metrics.copied("copychunk", done.way, done.bytes);
+      total += done.bytes;
+    }
+    if (status !== NtStatus.SUCCESS) {
+      // What was copied before the failure stays, and is reported (MS-SMB2 3.3.5.15.6.1).
+      request.status = status;
+      chunkBytesWritten = done?.bytes ?? 0;
+      break;
+    }
+    chunksWritten += count;
   }
-  return encoded({ chunksWritten, chunkBytesWritten: 0, totalBytesWritten: total });
+  return encoded({ chunksWritten, chunkBytesWritten, totalBytesWritten: total });
 }
 
 /** How many chunks from `first` on follow each other in the source and in the target: they can be copied as one. */
@@ -176,28 +223,32 @@ function joined(chunks: readonly SrvCopychunk[], first: number, count: number): 
   return { ...head, length: rest.reduce((length, chunk) => length + chunk.length, head.length) };
 }
 
-async function copyChunk(source: FileOpen, target: FileOpen, chunk: SrvCopychunk): Promise<Copied> {
+/** Copies one chunk, or less of it where the source becomes shorter meanwhile. */
+async function copyChunk(request: Request, source: FileOpen, target: FileOpen, chunk: SrvCopychunk): Promise<Copied> {
   const from = source.stream.data;
   const to = target.stream.data;
+  if (request.isCancelled || request.connection.isClosed) throw new SmbError(NtStatus.CANCELLED);
   if (source.closing || target.closing || from === undefined || to === undefined) {
     throw new SmbError(NtStatus.FILE_CLOSED);
   }
   const length = BigInt(chunk.length);
-  if (chunk.sourceOffset + length > OFFSET_LIMIT || chunk.targetOffset + length > OFFSET_LIMIT) {
+  const sourceSize = await from.size();
+  const targetSize = await to.size();
+  const targetStart = chunk.targetOffset === APPEND ? BigInt(targetSize.endOfFile) : chunk.targetOffset;
+  if (chunk.sourceOffset + length > OFFSET_LIMIT || targetStart + length > OFFSET_LIMIT) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
-  if (chunk.targetOffset + length > BigInt(target.file.volume.info.maximumFileSize)) {
-    throw new SmbError(NtStatus.DISK_FULL);
-  }
-  const { endOfFile } = await from.size();
-  if (chunk.sourceOffset + length > BigInt(endOfFile)) throw new SmbError(NtStatus.INVALID_VIEW_SIZE);
+  if (targetStart + length > BigInt(target.file.volume.info.maximumFileSize)) throw new SmbError(NtStatus.DISK_FULL);
+  if (chunk.sourceOffset + length > BigInt(sourceSize.endOfFile)) throw new SmbError(NtStatus.INVALID_VIEW_SIZE);
   const sourceOffset = Number(chunk.sourceOffset);
-  const targetOffset = Number(chunk.targetOffset);
+  const targetOffset = Number(targetStart);
+  // Who may only append writes nothing that is there already (MS-FSA 2.1.5.4).
+  if ((target.grantedAccess & Access.WRITE_DATA) === 0 && targetOffset < targetSize.endOfFile) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
+  }
   const conflict =
     source.stream.locks.blocksIo(source, sourceOffset, chunk.length, false) ||
     target.stream.locks.blocksIo(target, targetOffset, chunk.length, true);
   if (conflict) throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
-  const copied = await target.stream.changes.run(() => copyRange(from, sourceOffset, to, targetOffset, chunk.length));
-  if (copied.bytes < chunk.length) throw new SmbError(NtStatus.INVALID_VIEW_SIZE);
-  return copied;
+  return target.stream.changes.run(() => copyRange(from, sourceOffset, to, targetOffset, chunk.length));
 }
