@@ -63,6 +63,7 @@ export const NtStatus = {
   DISK_FULL: 0xc000007f,
   INSUFFICIENT_RESOURCES: 0xc000009a,
   MEDIA_WRITE_PROTECTED: 0xc00000a2,
+  DEVICE_NOT_READY: 0xc00000a3,
   BAD_IMPERSONATION_LEVEL: 0xc00000a5,
   INSTANCE_NOT_AVAILABLE: 0xc00000ab,
   PIPE_NOT_AVAILABLE: 0xc00000ac,
@@ -136,10 +137,10 @@ export function statusName(status: number): string {
 export class SmbError extends Error {
   readonly status: NtStatus;
 
-  constructor(status: NtStatus, detail?: string) {
+  constructor(status: NtStatus, detail?: string, options?: ErrorOptions) {
     const limit = Error.stackTraceLimit;
     Error.stackTraceLimit = 0;
-    super(detail === undefined ? statusName(status) : `${statusName(status)}: ${detail}`);
+    super(detail === undefined ? statusName(status) : `${statusName(status)}: ${detail}`, options);
     Error.stackTraceLimit = limit;
     this.name = "SmbError";
     this.status = status;

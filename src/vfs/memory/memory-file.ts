@@ -3,6 +3,7 @@
 import { foldName, isValidStreamName } from "../../nt/names.ts";
 import { shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { withChanges } from "../extended-attributes.ts";
 import type {
   BasicChange,
   DirectoryCursor,
@@ -12,7 +13,6 @@ import type {
   StreamInfo,
   VolumeFile,
 } from "../volume.ts";
-import { withChanges } from "./extended-attributes.ts";
 import { MemoryStream } from "./memory-stream.ts";
 import { checkWritable, type MemoryNode, MemoryStreamNode, RECORD_SIZE } from "./node.ts";
 import { StreamData } from "./stream-data.ts";

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { Access } from "../../nt/access-mask.ts";
-import { AceFlag, AceType } from "../../nt/acl.ts";
 import { FileSystemAttribute } from "../../nt/attributes.ts";
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import { foldName, isValidFileName, MAXIMUM_COMPONENT } from "../../nt/names.ts";
-import { SecurityControl, serialiseSecurityDescriptor } from "../../nt/security-descriptor.ts";
 import { isShortNameShape, shortNameOf } from "../../nt/short-name.ts";
-import { WellKnownSid } from "../../nt/sid.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { fullAccessForEverybody } from "../default-security.ts";
+import { withChanges } from "../extended-attributes.ts";
 import type {
   CreateOptions,
   DataPins,
@@ -19,7 +17,6 @@ import type {
   VolumeInfo,
   VolumeSpace,
 } from "../volume.ts";
-import { withChanges } from "./extended-attributes.ts";
 import { MemoryFile } from "./memory-file.ts";
 import { MemoryStream } from "./memory-stream.ts";
 import { checkWritable, type Link, MemoryNode, RECORD_SIZE, type VolumeState } from "./node.ts";
@@ -58,21 +55,6 @@ const ATTRIBUTES =
   FileSystemAttribute.SUPPORTS_HARD_LINKS |
   FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES |
   FileSystemAttribute.SUPPORTS_OPEN_BY_FILE_ID;
-
-function fullAccessForEverybody(): Buffer {
-  const flags = AceFlag.OBJECT_INHERIT | AceFlag.CONTAINER_INHERIT;
-  return serialiseSecurityDescriptor({
-    // What is made below inherits as under Windows, with the entries marked as inherited.
-    control: SecurityControl.DACL_PRESENT | SecurityControl.DACL_AUTO_INHERITED,
-    resourceManagerControl: 0,
-    owner: WellKnownSid.BUILTIN_ADMINISTRATORS,
-    group: WellKnownSid.BUILTIN_ADMINISTRATORS,
-    dacl: {
-      revision: 2,
-      aces: [{ type: AceType.ACCESS_ALLOWED, flags, mask: Access.FILE_ALL, sid: WellKnownSid.EVERYONE }],
-    },
-  });
-}
 
 /** Where a path leads: the directory that holds its last name, and the entry, if there is one. */
 interface Place {

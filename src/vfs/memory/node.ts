@@ -4,8 +4,8 @@ import { FileAttribute } from "../../nt/attributes.ts";
 import type { FileTime } from "../../nt/filetime.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { listSize } from "../extended-attributes.ts";
 import type { ExtendedAttribute, FileStat } from "../volume.ts";
-import { listSize } from "./extended-attributes.ts";
 import type { Space } from "./space.ts";
 import { StreamData } from "./stream-data.ts";
 

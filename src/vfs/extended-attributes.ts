@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { ExtendedAttribute } from "../volume.ts";
+import { NtStatus, SmbError } from "../nt/status.ts";
+import type { ExtendedAttribute } from "./volume.ts";
 
 /** Bytes of all extended attributes of a file as a FILE_FULL_EA_INFORMATION list (MS-FSCC 2.4.16). */
 const MAXIMUM_SIZE = 0xffff;

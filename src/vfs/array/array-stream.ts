@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
+import type { StreamData } from "./stream-data.ts";
+
+/** An open stream of an array volume. */
+export class ArrayStream implements VolumeStream {
+  readonly data: StreamData;
+  #closed = false;
+
+  constructor(data: StreamData) {
+    this.data = data;
+    data.open();
+    data.node.open();
+  }
+
+  get name(): string {
+    return this.data.record.name;
+  }
+
+  size(): StreamSize {
+    return this.data.size;
+  }
+
+  async read(offset: number, target: Buffer): Promise<number> {
+    this.check();
+    return await this.data.read(offset, target);
+  }
+
+  async write(offset: number, data: Buffer): Promise<void> {
+    this.checkWrite(offset + data.length);
+    await this.data.write(offset, data);
+  }
+
+  async setEndOfFile(size: number): Promise<void> {
+    this.checkWrite(size);
+    this.#checkResize(size);
+    await this.data.setEndOfFile(size);
+  }
+
+  async setAllocation(size: number): Promise<void> {
+    this.checkWrite(size);
+    this.#checkResize(size);
+    await this.data.setAllocation(size);
+  }
+
+  async setSparse(sparse: boolean): Promise<void> {
+    this.checkWrite(0);
+    await this.data.setSparse(sparse);
+  }
+
+  async zero(range: ByteRange): Promise<void> {
+    this.checkWrite(0);
+    await this.data.zero(range);
+  }
+
+  allocatedRanges(range: ByteRange, maximum: number): readonly ByteRange[] {
+    this.check();
+    return this.data.allocatedRanges(range, maximum);
+  }
+
+  isKnownZero(range: ByteRange): boolean {
+    this.check();
+    return this.data.isKnownZero(range);
+  }
+
+  changeState(): string {
+    this.check();
+    return this.data.changeState;
+  }
+
+  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
+    if (!(source instanceof ArrayStream)) return undefined;
+    source.check();
+    const readable = Math.min(length, source.data.endOfFile - sourceOffset);
+    this.checkWrite(readable > 0 ? offset + readable : 0);
+    return this.data.copyFrom(source.data, sourceOffset, offset, length);
+  }
+
+  async flush(): Promise<void> {
+    this.check();
+    await this.data.node.storeTimes();
+    await this.data.node.context.flush();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.data.close();
+    await this.data.node.close();
+  }
+
+  check(): void {
+    if (this.#closed) throw new SmbError(NtStatus.FILE_CLOSED);
+  }
+
+  checkWrite(end: number): void {
+    this.check();
+    const { context } = this.data.node;
+    context.checkWritable();
+    if (end > context.maximumFileSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
+    // A LUN that is one file ends where the LUN ends.
+    if (context.wholeLuns && end > this.data.endOfFile) throw new SmbError(NtStatus.DISK_FULL);
+  }
+
+  #checkResize(size: number): void {
+    const { context } = this.data.node;
+    if (context.wholeLuns && size !== this.data.endOfFile) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { FileTime } from "../../nt/filetime.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Allocator, Piece } from "./allocator.ts";
+import type { Catalogue } from "./catalogue.ts";
+import type { Lun } from "./lun.ts";
+import type { Node } from "./node.ts";
+import type { CatalogueStore, Change } from "./store.ts";
+
+/** What a volume tells of itself. */
+export interface VolumeLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** What the parts of one array volume share. */
+export class ArrayContext {
+  readonly catalogue: Catalogue;
+  readonly allocator: Allocator;
+  readonly luns: readonly Lun[];
+  /** Bytes of an allocation unit. */
+  readonly unit: number;
+  readonly maximumFileSize: number;
+  readonly readOnly: boolean;
+  /** Every LUN is one file, neither more nor less. */
+  readonly wholeLuns: boolean;
+  readonly defaultSecurity: Buffer;
+  readonly clock: () => FileTime;
+  readonly log: VolumeLog;
+  /** Part of every change state: no state of an earlier process is one of this. */
+  readonly mountId: string;
+  /** Files that are open, by file id. */
+  readonly nodes = new Map<bigint, Node>();
+  readonly #store: CatalogueStore;
+  /** Bytes that are given out again once the catalogue on disk no longer says whose they are. */
+  #settling = 0;
+  #waitingForDisk: Piece[] = [];
+  #settled: Promise<void> | undefined;
+
+  constructor(
+    store: CatalogueStore,
+    parts: Pick<
+      ArrayContext,
+      | "catalogue"
+      | "allocator"
+      | "luns"
+      | "unit"
+      | "maximumFileSize"
+      | "readOnly"
+      | "wholeLuns"
+      | "defaultSecurity"
+      | "clock"
+      | "log"
+      | "mountId"
+    >,
+  ) {
+    this.#store = store;
+    this.catalogue = parts.catalogue;
+    this.allocator = parts.allocator;
+    this.luns = parts.luns;
+    this.unit = parts.unit;
+    this.maximumFileSize = parts.maximumFileSize;
+    this.readOnly = parts.readOnly;
+    this.wholeLuns = parts.wholeLuns;
+    this.defaultSecurity = parts.defaultSecurity;
+    this.clock = parts.clock;
+    this.log = parts.log;
+    this.mountId = parts.mountId;
+  }
+
+  /** Bytes that are free, or will be as soon as the disk has caught up. */
+  get free(): number {
+    return this.allocator.free + this.#settling;
+  }
+
+  /** @throws SmbError MEDIA_WRITE_PROTECTED */
+  checkWritable(): void {
+    if (this.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
+  }
+
+  /**
+   * Stores changes that belong together, and gives `freed` back once no crash can bring its old owner back.
+   * @throws SmbError DISK_FULL or IO_DEVICE_ERROR: the catalogue's disk failed; the volume accepts no change any more
+   */
+  async commit(changes: readonly Change[], freed: readonly Piece[] = []): Promise<void> {
+    if (changes.length === 0 && freed.length === 0) return;
+    try {
+      const stored = this.#store.apply(changes);
+      if (freed.length > 0) this.#settle(freed);
+      await stored;
+    } catch (error) {
+      this.log.error({ err: error }, "the catalogue of the array volume cannot be written");
+      throw storeError(error);
+    }
+  }
+
+  /** As {@link commit}, for changes that nobody waits for: an error shows in the next one. */
+  commitLater(changes: readonly Change[]): void {
+    this.commit(changes).catch(() => {});
+  }
+
+  /**
+   * Takes room on the LUNs, waiting for the disk where room is only about to become free.
+   * @throws SmbError DISK_FULL
+   */
+  async take(length: number, near?: { readonly lun: number; readonly start: number }): Promise<Piece[]> {
+    if (Math.ceil(length / this.unit) * this.unit > this.allocator.free && this.#settling > 0) await this.#settled;
+    return this.allocator.take(length, near);
+  }
+
+  /** Gives room back that no stored record has ever had. */
+  giveBack(pieces: readonly Piece[]): void {
+    for (const piece of pieces) this.allocator.release(piece);
+  }
+
+  /** Data and catalogue survive the end of the machine afterwards. */
+  async flush(): Promise<void> {
+    await Promise.all(this.luns.map((lun) => lun.flush()));
+    try {
+      await this.#store.flush();
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  #settle(freed: readonly Piece[]): void {
+    this.#waitingForDisk.push(...freed);
+    for (const { length } of freed) this.#settling += length;
+    this.#settled ??= this.#releaseSettled();
+  }
+
+  async #releaseSettled(): Promise<void> {
+    try {
+      while (this.#waitingForDisk.length > 0) {
+        const pieces = this.#waitingForDisk;
+        this.#waitingForDisk = [];
+        await this.#store.flush();
+        for (const piece of pieces) {
+          this.#settling -= piece.length;
+          this.allocator.release(piece);
+        }
+      }
+    } catch {
+      // The store has failed and says so to everybody; what waits here is not given out any more.
+    }
+    this.#settled = undefined;
+  }
+}
+
+function storeError(error: unknown): SmbError {
+  const message = error instanceof Error ? error.message : String(error);
+  const full = /MDB_MAP_FULL|No space|ENOSPC/.test(message);
+  return new SmbError(full ? NtStatus.DISK_FULL : NtStatus.IO_DEVICE_ERROR, `the catalogue: ${message}`);
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { ByteRange, StreamSize } from "../volume.ts";
+import type { Piece } from "./allocator.ts";
+import type { StreamRecord } from "./catalogue.ts";
+import { type Extent, type ExtentChange, ExtentMap } from "./extent-map.ts";
+import { fateOf, type Lun } from "./lun.ts";
+import type { Node } from "./node.ts";
+import { RangeLock } from "./range-lock.ts";
+
+const EVERYTHING: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
+/** Bytes moved at a time by a copy through memory. */
+const COPY_SIZE = 4 * 1024 * 1024;
+
+/**
+ * The bytes of one stream, on the LUNs. What is beyond the end of file inside of a written allocation unit is zero.
+ *
+ * Every change puts the data on the LUN first and then, in one transaction, what makes them part of the stream: a crash in
+ * between leaves the stream as it was, and the room free.
+ */
+export class StreamData {
+  readonly id: bigint;
+  readonly node: Node;
+  readonly lock = new RangeLock();
+  #record: StreamRecord;
+  #map: ExtentMap | undefined;
+  #changes = 0;
+  #opens = 0;
+  #removed = false;
+
+  constructor(node: Node, record: StreamRecord) {
+    this.node = node;
+    this.id = record.id;
+    this.#record = record;
+  }
+
+  get record(): StreamRecord {
+    return this.#record;
+  }
+
+  get endOfFile(): number {
+    return this.#record.endOfFile;
+  }
+
+  get size(): StreamSize {
+    return { endOfFile: this.#record.endOfFile, allocationSize: this.#record.allocated };
+  }
+
+  /** Another value after each change of the data. */
+  get changeState(): string {
+    return `${this.node.context.mountId}.${this.#changes}`;
+  }
+
+  /** Read from the catalogue when it is needed first. */
+  get extents(): ExtentMap {
+    this.#map ??= new ExtentMap(this.#context.catalogue.extents(this.id));
+    return this.#map;
+  }
+
+  get #context() {
+    return this.node.context;
+  }
+
+  /** An allocation unit's worth of bytes around a range. */
+  aligned({ offset, length }: ByteRange): ByteRange {
+    const { unit } = this.#context;
+    const start = Math.floor(offset / unit) * unit;
+    return { offset: start, length: Math.ceil((offset + length) / unit) * unit - start };
+  }
+
+  async read(offset: number, target: Buffer): Promise<number> {
+    return await this.lock.run({ offset, length: target.length }, false, async () => {
+      const count = Math.max(0, Math.min(target.length, this.#record.endOfFile - offset));
+      const wanted = target.subarray(0, count);
+      const range = { offset, length: count };
+      for (const hole of this.extents.holes(range)) fillZeros(wanted, offset, hole);
+      const reads: Promise<void>[] = [];
+      for (const extent of this.extents.within(range)) {
+        if (extent.written) {
+          const at = extent.offset - offset;
+          reads.push(this.#lun(extent).read(extent.start, wanted.subarray(at, at + extent.length)));
+        } else fillZeros(wanted, offset, extent);
+      }
+      await allOf(reads);
+      return count;
+    });
+  }
+
+  /** @throws SmbError DISK_FULL: nothing is written; IO_DEVICE_ERROR: part of it may be, where there were data before */
+  async write(offset: number, data: Buffer): Promise<void> {
+    if (data.length === 0) return;
+    // What a file that is not sparse skips is its own, too.
+    if (offset > this.#record.endOfFile && !this.#record.sparse) await this.setEndOfFile(offset);
+    const whole = this.aligned({ offset, length: data.length });
+    await this.lock.run(whole, true, async () => {
+      const fresh = await this.#prepare(whole);
+      try {
+        await allOf([...this.#overwrites(offset, data), ...this.#firstWrites(fresh.extents, offset, data)]);
+      } catch (error) {
+        this.abandon(fresh.taken, error);
+        this.#changes++;
+        throw error;
+      }
+      await this.becomeWritten(fresh.extents, offset + data.length);
+    });
+  }
+
+  /** Room for everything in a range of whole units that has no data yet. */
+  async #prepare(range: ByteRange): Promise<{ readonly extents: readonly Extent[]; readonly taken: readonly Piece[] }> {
+    const extents: Extent[] = [];
+    for (const extent of this.extents.within(range)) if (!extent.written) extents.push({ ...extent, written: true });
+    const { fresh, taken } = await this.takeHoles(range);
+    return { extents: [...extents, ...fresh], taken };
+  }
+
+  /** Takes room for the holes in a range; it is the stream's only once it is in the map. @throws SmbError DISK_FULL */
+  async takeHoles(range: ByteRange): Promise<{ readonly fresh: readonly Extent[]; readonly taken: readonly Piece[] }> {
+    const fresh: Extent[] = [];
+    const taken: Piece[] = [];
+    let near = this.extents.near(range.offset);
+    try {
+      for (const hole of this.extents.holes(range)) {
+        let { offset } = hole;
+        for (const piece of await this.#context.take(hole.length, near)) {
+          taken.push(piece);
+          fresh.push({ ...piece, offset, written: true });
+          offset += piece.length;
+          near = { lun: piece.lun, start: piece.start + piece.length };
+        }
+      }
+    } catch (error) {
+      this.#context.giveBack(taken);
+      throw error;
+    }
+    return { fresh, taken };
+  }
+
+  *#overwrites(offset: number, data: Buffer): Generator<Promise<void>> {
+    for (const extent of this.extents.within({ offset, length: data.length })) {
+      if (!extent.written) continue;
+      const at = extent.offset - offset;
+      yield this.#lun(extent).write(extent.start, [data.subarray(at, at + extent.length)]);
+    }
+  }
+
+  /** Whole units, with zeros around the data. */
+  *#firstWrites(extents: readonly Extent[], offset: number, data: Buffer): Generator<Promise<void>> {
+    const end = offset + data.length;
+    for (const extent of extents) {
+      const from = Math.max(offset, extent.offset);
+      const to = Math.min(end, extent.offset + extent.length);
+      const parts: Buffer[] = [];
+      if (from > extent.offset) parts.push(Buffer.alloc(from - extent.offset));
+      parts.push(data.subarray(from - offset, to - offset));
+      if (to < extent.offset + extent.length) parts.push(Buffer.alloc(extent.offset + extent.length - to));
+      yield this.#lun(extent).write(extent.start, parts);
+    }
+  }
+
+  /** Makes extents whose data are on the LUN part of the stream, which reaches to `end` at least. */
+  async becomeWritten(extents: readonly Extent[], end: number): Promise<void> {
+    this.#changes++;
+    if (extents.length === 0 && end <= this.#record.endOfFile) {
+      this.node.touched();
+      return;
+    }
+    const changes = extents.map((extent) => this.extents.replace(extent, [extent]));
+    await this.#store(changes, { endOfFile: Math.max(end, this.#record.endOfFile) });
+  }
+
+  /** Gives room back that a failed write may still be writing to, once it no longer does. */
+  abandon(taken: readonly Piece[], error: unknown): void {
+    const fate = fateOf(error);
+    if (fate === undefined) this.#context.giveBack(taken);
+    else fate.then(() => this.#context.giveBack(taken));
+  }
+
+  /** @throws SmbError DISK_FULL */
+  async setEndOfFile(size: number): Promise<void> {
+    await this.lock.run(EVERYTHING, true, async () => {
+      const { endOfFile, sparse } = this.#record;
+      if (size < endOfFile) await this.#cut(size);
+      else if (size > endOfFile) await this.#extend(size, sparse);
+    });
+  }
+
+  async #cut(size: number): Promise<void> {
+    const { offset: kept } = this.aligned({ offset: size, length: 0 });
+    const beyond = size > kept ? kept + this.#context.unit : kept;
+    await this.#zeroWritten({ offset: size, length: beyond - size });
+    this.#changes++;
+    await this.#store([this.extents.replace(rangeFrom(beyond), [])], { endOfFile: size });
+  }
+
+  async #extend(size: number, sparse: boolean): Promise<void> {
+    this.#changes++;
+    const reserved = sparse ? [] : await this.#reserve(this.aligned({ offset: 0, length: size }));
+    await this.#store(reserved, { endOfFile: size });
+  }
+
+  /** Room for the holes of a range, which go on reading as zeros. */
+  async #reserve(range: ByteRange): Promise<ExtentChange[]> {
+    const { fresh } = await this.takeHoles(range);
+    return fresh.map((extent) => this.extents.replace(extent, [{ ...extent, written: false }]));
+  }
+
+  /** @throws SmbError DISK_FULL */
+  async setAllocation(size: number): Promise<void> {
+    if (size < this.#record.endOfFile) return await this.setEndOfFile(size);
+    await this.lock.run(EVERYTHING, true, async () => {
+      const { length } = this.aligned({ offset: 0, length: size });
+      const reserved = await this.#reserve({ offset: 0, length });
+      await this.#store([...reserved, this.extents.replace(rangeFrom(length), [])], {});
+    });
+  }
+
+  /** @throws SmbError DISK_FULL: there is no room for the holes */
+  async setSparse(sparse: boolean): Promise<void> {
+    await this.lock.run(EVERYTHING, true, async () => {
+      if (sparse === this.#record.sparse) return;
+      const whole = this.aligned({ offset: 0, length: this.#record.endOfFile });
+      await this.#store(sparse ? [] : await this.#reserve(whole), { sparse });
+    });
+  }
+
+  async zero(range: ByteRange): Promise<void> {
+    const { unit } = this.#context;
+    await this.lock.run(this.aligned(range), true, async () => {
+      const { endOfFile, sparse } = this.#record;
+      const end = Math.min(range.offset + range.length, endOfFile);
+      if (range.offset >= end) return;
+      const first = Math.ceil(range.offset / unit) * unit;
+      // What follows the end of file is zero, and goes with it.
+      const last = (end === endOfFile ? Math.ceil(end / unit) : Math.floor(end / unit)) * unit;
+      if (first >= last) {
+        await this.#zeroWritten({ offset: range.offset, length: end - range.offset });
+      } else {
+        await this.#zeroWritten({ offset: range.offset, length: first - range.offset });
+        await this.#zeroWritten({ offset: last, length: Math.max(0, end - last) });
+      }
+      this.#changes++;
+      const changes: ExtentChange[] = [];
+      if (first < last) {
+        const inner = { offset: first, length: last - first };
+        const kept = sparse ? [] : [...this.extents.within(inner)].map((extent) => ({ ...extent, written: false }));
+        changes.push(this.extents.replace(inner, kept));
+      }
+      await this.#store(changes, {});
+    });
+  }
+
+  /** Zeros a range that is not made of whole units: on the LUN, where it holds data. */
+  async #zeroWritten(range: ByteRange): Promise<void> {
+    const writes: Promise<void>[] = [];
+    for (const extent of this.extents.within(range)) {
+      if (extent.written) writes.push(this.#lun(extent).writeZeros(extent.start, extent.length));
+    }
+    await allOf(writes);
+  }
+
+  allocatedRanges({ offset, length }: ByteRange, maximum: number): ByteRange[] {
+    const end = Math.min(offset + length, this.#record.endOfFile);
+    if (offset >= end || maximum <= 0) return [];
+    if (!this.#record.sparse) return [{ offset, length: end - offset }];
+    const ranges: ByteRange[] = [];
+    for (const extent of this.extents.within({ offset, length: end - offset })) {
+      if (!extent.written) continue;
+      const last = ranges.at(-1);
+      if (last !== undefined && last.offset + last.length === extent.offset) {
+        ranges[ranges.length - 1] = { offset: last.offset, length: last.length + extent.length };
+      } else if (ranges.length === maximum) break;
+      else ranges.push({ offset: extent.offset, length: extent.length });
+    }
+    return ranges;
+  }
+
+  isKnownZero(range: ByteRange): boolean {
+    for (const extent of this.extents.within(range)) if (extent.written) return false;
+    return true;
+  }
+
+  /** Copies through memory, holes as holes, as far as the source goes; an overlap gives the source as it was before. */
+  async copyFrom(source: StreamData, sourceOffset: number, offset: number, length: number): Promise<number> {
+    const total = Math.max(0, Math.min(length, source.endOfFile - sourceOffset));
+    const backwards = source === this && offset > sourceOffset;
+    const buffer = Buffer.allocUnsafeSlow(Math.min(total, COPY_SIZE));
+    for (let done = 0; done < total; ) {
+      const step = Math.min(COPY_SIZE, total - done);
+      const at = backwards ? total - done - step : done;
+      await this.#copyPiece(source, sourceOffset + at, offset + at, buffer.subarray(0, step));
+      done += step;
+    }
+    return total;
+  }
+
+  async #copyPiece(source: StreamData, from: number, to: number, buffer: Buffer): Promise<void> {
+    const range = { offset: from, length: buffer.length };
+    if (!source.isKnownZero(range)) {
+      const count = await source.read(from, buffer);
+      if (count < buffer.length) throw new SmbError(NtStatus.END_OF_FILE, "the source of a copy became shorter");
+      await this.write(to, buffer);
+      return;
+    }
+    const end = to + buffer.length;
+    await this.zero({ offset: to, length: buffer.length });
+    if (end > this.endOfFile) await this.setEndOfFile(end);
+  }
+
+  /** Empties the map for good. */
+  takeAll(): ExtentChange {
+    return this.extents.replace(EVERYTHING, []);
+  }
+
+  rename(name: string): void {
+    this.#record = { ...this.#record, name };
+  }
+
+  open(): void {
+    this.#opens++;
+  }
+
+  get isOpen(): boolean {
+    return this.#opens > 0;
+  }
+
+  /** The name is gone: the data go when nobody has the stream open. */
+  async remove(): Promise<void> {
+    this.#removed = true;
+    if (this.#opens === 0) await this.#giveUp();
+  }
+
+  async close(): Promise<void> {
+    this.#opens--;
+    if (this.#removed && this.#opens === 0) await this.#giveUp();
+  }
+
+  async #giveUp(): Promise<void> {
+    const { catalogue } = this.#context;
+    const extents = this.takeAll();
+    const changes = [...catalogue.setExtents(this.id, extents), catalogue.setRemoved("stream", this.id, false)];
+    await this.#context.commit(changes, extents.freed);
+  }
+
+  /** Stores changes of the map, and of the stream's and the file's record with them. */
+  async #store(changes: readonly ExtentChange[], change: Partial<StreamRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change, allocated: this.extents.allocated };
+    const { catalogue } = this.#context;
+    await this.#context.commit(
+      [
+        ...changes.flatMap((one) => catalogue.setExtents(this.id, one)),
+        this.node.modified({ streams: this.node.streamRecords() }),
+      ],
+      changes.flatMap((one) => one.freed),
+    );
+  }
+
+  #lun({ lun }: Piece): Lun {
+    const found = this.#context.luns[lun];
+    if (found === undefined) throw new SmbError(NtStatus.IO_DEVICE_ERROR, `the volume has no LUN ${lun}`);
+    return found;
+  }
+}
+
+function rangeFrom(offset: number): ByteRange {
+  return { offset, length: Number.MAX_SAFE_INTEGER - offset };
+}
+
+function fillZeros(target: Buffer, offset: number, range: ByteRange): void {
+  target.fill(0, range.offset - offset, range.offset - offset + range.length);
+}
+
+/** Waits for all, because their buffers are in use until the last has ended. @throws the first error */
+async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  if (promises.length === 1) return await promises[0];
+  for (const result of await Promise.allSettled(promises)) if (result.status === "rejected") throw result.reason;
+}
