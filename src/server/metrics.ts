@@ -4,16 +4,48 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
 import { statusName } from "../nt/status.ts";
 import type { CopyOperation, CopyWay } from "../offload/operations.ts";
+import type { TokenUsage } from "../offload/token-registry.ts";
 import type { Metrics } from "../smb2/server-context.ts";
 import { Command } from "../smb2/wire/constants.ts";
 import { CountTable } from "./count-table.ts";
 
 const NANOSECONDS = 1e9;
 
+/** Milliseconds between two looks at the event loop. */
+const DELAY_RESOLUTION = 20;
+
 const COMMAND_NAMES = new Map<number, string>(Object.entries(Command).map(([name, code]) => [code, name]));
 
 /** Stands for every command code that does not exist: clients may send any, and shall not make the table grow. */
 const UNKNOWN_COMMAND = -1;
+
+const NO_TOKENS: TokenUsage = { tokens: 0, bytes: 0, pins: 0, pinnedBytes: 0 };
+
+/** What `monitorEventLoopDelay` gives. */
+export interface DelayHistogram {
+  readonly max: number;
+  percentile(percentile: number): number;
+  reset(): void;
+  enable(): boolean;
+  disable(): boolean;
+}
+
+/** Seconds. */
+export interface EventLoopDelay {
+  readonly median: number;
+  readonly p99: number;
+  readonly longest: number;
+}
+
+/** Numbers of what is live, and sums since the start; data that crossed the network in bytes. */
+export interface Totals {
+  readonly connections: number;
+  readonly sessions: number;
+  readonly opens: number;
+  readonly requests: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+}
 
 /**
  * Counts what the protocol does. The hot path only adds to plain numbers; the metrics are put together when somebody
@@ -25,15 +57,19 @@ export class ServerMetrics implements Metrics {
   readonly #requests = new Map<number, Map<number, number>>();
   #read = 0;
   #written = 0;
-  /** Bytes by operation and way, and refusals by operation and reason. */
-  readonly #copied = new CountTable();
-  readonly #copiesRefused = new CountTable();
+  /** Bytes copied on the server, by operation and way. */
+  readonly copies = new CountTable();
+  /** Requests for a copy that failed, by operation and reason. */
+  readonly refusals = new CountTable();
+  #tokens: () => TokenUsage | undefined = () => undefined;
   #connections = 0;
   #sessions = 0;
   #opens = 0;
-  readonly #delay = monitorEventLoopDelay({ resolution: 20 });
+  readonly #delay: DelayHistogram;
 
-  constructor() {
+  /** @param delay nanoseconds from one look at the event loop to the next */
+  constructor(delay: DelayHistogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION })) {
+    this.#delay = delay;
     const { registry } = this;
     const requests = new Counter({
       name: "tessera_requests_total",
@@ -55,31 +91,75 @@ export class ServerMetrics implements Metrics {
       "tessera_copied_bytes_total",
       "Bytes copied on the server, which never crossed the network, by what was asked for and by the way taken",
       ["operation", "way"],
-      this.#copied,
+      this.copies,
     );
     this.#table(
       "tessera_copies_refused_total",
       "Requests for a copy on the server that failed, by NTSTATUS, or by what is wrong with a token",
       ["operation", "reason"],
-      this.#copiesRefused,
+      this.refusals,
     );
     this.#gauge("tessera_connections", "Live connections", () => this.#connections);
     this.#gauge("tessera_sessions", "Live sessions", () => this.#sessions);
     this.#gauge("tessera_opens", "Open files, directories and pipes", () => this.#opens);
+    this.#gauge("tessera_offload_tokens", "Tokens of offloaded copies that are honoured", () => this.tokens.tokens);
+    this.#gauge("tessera_offload_token_bytes", "Bytes that these tokens stand for", () => this.tokens.bytes);
+    this.#gauge("tessera_offload_pins", "Files that keep data for tokens", () => this.tokens.pins);
+    this.#gauge(
+      "tessera_offload_pinned_bytes",
+      "Bytes that these files keep; blocks that are shared take no space",
+      () => this.tokens.pinnedBytes,
+    );
     this.#gauge("process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss());
-    const delay = new Gauge({
+    const delaySeconds = new Gauge({
       name: "tessera_event_loop_delay_seconds",
       help: "Delay of the event loop since the last collection",
       labelNames: ["quantile"],
       registers: [registry],
       collect: () => {
-        delay.set({ quantile: "0.5" }, this.#delay.percentile(50) / NANOSECONDS);
-        delay.set({ quantile: "0.99" }, this.#delay.percentile(99) / NANOSECONDS);
-        delay.set({ quantile: "1" }, this.#delay.max / NANOSECONDS);
+        const { median, p99, longest } = this.eventLoopDelay;
+        delaySeconds.set({ quantile: "0.5" }, median);
+        delaySeconds.set({ quantile: "0.99" }, p99);
+        delaySeconds.set({ quantile: "1" }, longest);
         this.#delay.reset();
       },
     });
     this.#delay.enable();
+  }
+
+  /** Says where to ask for what the tokens of the server hold. */
+  watchTokens(usage: () => TokenUsage | undefined): void {
+    this.#tokens = usage;
+  }
+
+  get tokens(): TokenUsage {
+    return this.#tokens() ?? NO_TOKENS;
+  }
+
+  /** How long the event loop was held up, in seconds, since the start or since the metrics were collected last. */
+  get eventLoopDelay(): EventLoopDelay {
+    // The histogram is of the time from one look to the next.
+    const seconds = (nanoseconds: number) => Math.max(0, nanoseconds - DELAY_RESOLUTION * 1e6) / NANOSECONDS;
+    const { max } = this.#delay;
+    return {
+      median: seconds(this.#delay.percentile(50)),
+      p99: seconds(this.#delay.percentile(99)),
+      longest: seconds(max),
+    };
+  }
+
+  /** What is live, and sums since the start. */
+  get totals(): Totals {
+    let requests = 0;
+    for (const statuses of this.#requests.values()) for (const count of statuses.values()) requests += count;
+    return {
+      connections: this.#connections,
+      sessions: this.#sessions,
+      opens: this.#opens,
+      requests,
+      readBytes: this.#read,
+      writtenBytes: this.#written,
+    };
   }
 
   #counter(name: string, help: string, value: () => number): void {
@@ -131,11 +211,11 @@ export class ServerMetrics implements Metrics {
   }
 
   copied(operation: CopyOperation, way: CopyWay, bytes: number): void {
-    this.#copied.add(operation, way, bytes);
+    this.copies.add(operation, way, bytes);
   }
 
   copyRefused(operation: CopyOperation, reason: string): void {
-    this.#copiesRefused.add(operation, reason, 1);
+    this.refusals.add(operation, reason, 1);
   }
 
   connections(change: 1 | -1): void {

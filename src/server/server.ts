@@ -6,6 +6,8 @@ import { type AccountStore, FIRST_ACCOUNT_RID, MemoryAccountStore, machineSidFro
 import { createAuthenticator } from "../auth/authenticator.ts";
 import { ntHashOfPassword } from "../auth/nt-hash.ts";
 import { foldName } from "../nt/names.ts";
+import type { OffloadOptions } from "../offload/engine.ts";
+import type { HeldToken, TokenUsage } from "../offload/token-registry.ts";
 import type { ShareListing } from "../rpc/pipe.ts";
 import { createPipeService } from "../rpc/service.ts";
 import { Smb2Server } from "../smb2/server.ts";
@@ -60,6 +62,8 @@ export interface ServerOptions {
   readonly guest?: string;
   /** What the protocol offers and how far it goes. */
   readonly protocol?: Partial<ProtocolOptions>;
+  /** How far copies on the server go. */
+  readonly offload?: Partial<OffloadOptions>;
   /** Connections at most, over all and from one address. Default 10,000 and 1,024. */
   readonly maxConnections?: number;
   readonly maxConnectionsPerAddress?: number;
@@ -118,6 +122,16 @@ export class Server {
   /** Where it listens, with the ports that the system chose for port 0. */
   get addresses(): readonly HostPort[] {
     return this.#running?.listener.addresses ?? [];
+  }
+
+  /** What the tokens of offloaded copies hold, over all; `undefined` while it does not listen. */
+  get tokenUsage(): TokenUsage | undefined {
+    return this.#running?.smb.offload.usage;
+  }
+
+  /** The tokens of offloaded copies that it honours now. */
+  heldTokens(): readonly HeldToken[] {
+    return this.#running?.smb.offload.heldTokens() ?? [];
   }
 
   /** @throws StartupError when an address cannot be listened on, or a user cannot exist */
@@ -219,6 +233,7 @@ export class Server {
       serverGuid: options.guid ?? randomBytes(16),
       serverName: this.name,
       options: { ...defaultProtocolOptions, ...options.protocol },
+      ...(options.offload === undefined ? {} : { offload: options.offload }),
       authenticator,
       pipes,
       log,

@@ -3,16 +3,19 @@
 import path from "node:path";
 import type { AccountStore } from "../auth/accounts.ts";
 import { FileAccountStore, UserFileError } from "../auth/user-file.ts";
+import type { OffloadOptions } from "../offload/engine.ts";
 import type { ProtocolOptions } from "../smb2/server-context.ts";
-import type { Config, ServerConfig } from "./config/schema.ts";
-import { formatHostPort, type HostPort } from "./config/units.ts";
+import type { Config, OffloadConfig, ServerConfig } from "./config/schema.ts";
+import { formatHostPort, type HostPort, isLoopback } from "./config/units.ts";
 import type { ServerLog } from "./log.ts";
-import { noMetrics, ServerMetrics } from "./metrics.ts";
+import { ServerMetrics } from "./metrics.ts";
 import { type MetricsEndpoint, serveMetrics } from "./metrics-endpoint.ts";
 import { Server, type ServerOptions, type User } from "./server.ts";
 import { StartupError } from "./startup-error.ts";
 import { defaultStateDirectory, ensureStateDirectory, loadServerGuid } from "./state-directory.ts";
+import { loadTokenKeys } from "./token-keys.ts";
 import { VolumePool } from "./volume-pool.ts";
+import { Watch } from "./watch.ts";
 
 /** Where the users of a configuration are kept. */
 export function usersFileOf(config: ServerConfig): string {
@@ -35,7 +38,8 @@ export class Service {
   readonly #server: Server;
   readonly #pool: VolumePool;
   readonly #accounts: FileAccountStore | undefined;
-  readonly #metrics: MetricsEndpoint | undefined;
+  readonly #watch: Watch;
+  readonly #endpoint: MetricsEndpoint | undefined;
   readonly #log: ServerLog;
   #config: Config;
   /** Reloads run one after the other. */
@@ -45,13 +49,15 @@ export class Service {
     server: Server;
     pool: VolumePool;
     accounts: FileAccountStore | undefined;
-    metrics: MetricsEndpoint | undefined;
+    watch: Watch;
+    endpoint: MetricsEndpoint | undefined;
     options: ServiceOptions;
   }) {
     this.#server = parts.server;
     this.#pool = parts.pool;
     this.#accounts = parts.accounts;
-    this.#metrics = parts.metrics;
+    this.#watch = parts.watch;
+    this.#endpoint = parts.endpoint;
     this.#log = parts.options.log;
     this.#config = parts.options.config;
   }
@@ -70,26 +76,31 @@ export class Service {
     await ensureStateDirectory(state);
     const guid = await loadServerGuid(state);
     const accounts = users.length > 0 ? undefined : await openAccounts(usersFileOf(settings), log);
+    const tokenKeys = await loadTokenKeys(config.offload.keyFiles);
     const pool = new VolumePool(log);
-    const metrics = settings.metrics === undefined ? undefined : new ServerMetrics();
+    const metrics = new ServerMetrics();
     let endpoint: MetricsEndpoint | undefined;
     try {
       const server = new Server({
         ...serverOptions(settings),
+        offload: { ...offloadOptions(config.offload), tokenKeys },
         shares: await pool.open(config.shares),
         ...(accounts === undefined ? { users } : { accounts: accounts satisfies AccountStore }),
         guid,
         logger: log,
-        metrics: metrics ?? noMetrics,
+        metrics,
       });
-      if (metrics !== undefined && settings.metrics !== undefined) {
+      metrics.watchTokens(() => server.tokenUsage);
+      if (settings.metrics !== undefined) {
         endpoint = await serveMetrics(metrics.registry, settings.metrics.listen);
-        log.info({ address: formatHostPort(endpoint.address) }, "serving metrics");
+        logMetricsAddress(endpoint.address, log);
       }
       await server.listen();
-      return new Service({ server, pool, accounts, metrics: endpoint, options });
+      const watch = await Watch.start({ server, metrics, log, state, logInterval: config.offload.logInterval });
+      return new Service({ server, pool, accounts, watch, endpoint, options });
     } catch (error) {
       await endpoint?.close();
+      metrics.close();
       await pool.close();
       throw error;
     }
@@ -133,7 +144,8 @@ export class Service {
     await this.#reloading;
     await this.#server.close(this.#config.server.timeouts.shutdown);
     await this.#pool.close();
-    await this.#metrics?.close();
+    await this.#endpoint?.close();
+    await this.#watch.close();
   }
 }
 
@@ -146,9 +158,31 @@ async function openAccounts(file: string, log: ServerLog): Promise<FileAccountSt
   return accounts;
 }
 
+function logMetricsAddress(address: HostPort, log: ServerLog): void {
+  log.info({ address: formatHostPort(address) }, "serving metrics");
+  if (isLoopback(address.host)) return;
+  log.warn({ address: formatHostPort(address) }, "everybody who reaches this address can read the metrics");
+}
+
 /** The part of a configuration that a reload does not take over. */
-function restartOnly({ server }: Config): object {
-  return { ...server, logging: { ...server.logging, level: "" } };
+function restartOnly({ server, offload }: Config): object {
+  return { offload, server: { ...server, logging: { ...server.logging, level: "" } } };
+}
+
+function offloadOptions({ tokenScope, clockSkew, timeToLive, limits }: OffloadConfig): Partial<OffloadOptions> {
+  return {
+    tokenScope,
+    maxClockSkew: clockSkew,
+    defaultTimeToLive: timeToLive.default,
+    minimumTimeToLive: timeToLive.minimum,
+    maximumTimeToLive: timeToLive.maximum,
+    maxTokens: limits.tokens,
+    maxTokensPerSession: limits.tokensPerSession,
+    maxTokenBytes: limits.tokenBytes,
+    maxPreservedBytes: limits.preservedBytes,
+    maxBytesPerWrite: limits.bytesPerCall,
+    maxTimePerWrite: limits.timePerCall,
+  };
 }
 
 function serverOptions(config: ServerConfig): Omit<ServerOptions, "shares"> {

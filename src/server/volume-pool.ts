@@ -151,7 +151,7 @@ function planVolumes(shares: readonly ShareConfig[], roots: readonly string[]): 
 }
 
 function shareOptions(share: ShareConfig, volume: Volume): ShareOptions {
-  const { name, comment, readOnly, encrypt, browseable, hideUnreadable, users } = share;
+  const { name, comment, readOnly, encrypt, browseable, hideUnreadable, offload, users } = share;
   return {
     name,
     volume,
@@ -160,6 +160,7 @@ function shareOptions(share: ShareConfig, volume: Volume): ShareOptions {
     encrypt,
     browseable,
     hideUnreadable,
+    offload,
     ...(users === undefined ? {} : { users }),
   };
 }

@@ -47,6 +47,15 @@ describe("ServerMetrics", () => {
     metrics.opens(1);
     metrics.opens(1);
     metrics.opens(-1);
+    metrics.request(0x0008, 0);
+    expect(metrics.totals).toEqual({
+      connections: 1,
+      sessions: 1,
+      opens: 1,
+      requests: 1,
+      readBytes: 15,
+      writtenBytes: 7,
+    });
     const text = await metrics.registry.metrics();
     expect(text).toContain("\ntessera_read_bytes_total 15\n");
     expect(text).toContain("\ntessera_written_bytes_total 7\n");
@@ -67,6 +76,43 @@ describe("ServerMetrics", () => {
       expect(text).toContain('\ntessera_copied_bytes_total{operation="copychunk",way="kernel"} 5\n');
       expect(text).toContain('\ntessera_copies_refused_total{operation="odx",reason="altered"} 2\n');
     }
+  });
+
+  it("asks for tokens when it is asked, and knows of none before there is a server", async () => {
+    metrics = new ServerMetrics();
+    expect(await metrics.registry.metrics()).toContain("\ntessera_offload_tokens 0\n");
+    metrics.watchTokens(() => ({ tokens: 3, bytes: 300, pins: 2, pinnedBytes: 200 }));
+    const text = await metrics.registry.metrics();
+    expect(text).toContain("\ntessera_offload_tokens 3\n");
+    expect(text).toContain("\ntessera_offload_token_bytes 300\n");
+    expect(text).toContain("\ntessera_offload_pins 2\n");
+    expect(text).toContain("\ntessera_offload_pinned_bytes 200\n");
+  });
+
+  it("tells how long the event loop was held up beyond its pace, and begins anew with each collection", async () => {
+    const histogram = { samples: [20e6, 20.5e6, 120e6], enabled: false };
+    metrics = new ServerMetrics({
+      get max() {
+        return Math.max(0, ...histogram.samples);
+      },
+      percentile: (percentile) => histogram.samples[Math.floor((percentile / 100) * histogram.samples.length)] ?? 0,
+      reset: () => void histogram.samples.splice(0),
+      enable: () => {
+        histogram.enabled = true;
+        return true;
+      },
+      disable: () => {
+        histogram.enabled = false;
+        return true;
+      },
+    });
+    expect(histogram.enabled).toBe(true);
+    expect(metrics.eventLoopDelay.median).toBeCloseTo(0.0005);
+    expect(metrics.eventLoopDelay.longest).toBeCloseTo(0.1);
+    expect(await metrics.registry.metrics()).toMatch(/\ntessera_event_loop_delay_seconds\{quantile="0.99"\} 0\.1\n/);
+    expect(metrics.eventLoopDelay).toEqual({ median: 0, p99: 0, longest: 0 });
+    metrics.close();
+    expect(histogram.enabled).toBe(false);
   });
 
   it("is served over HTTP, and nothing else is", async () => {

@@ -8,11 +8,15 @@ import { ntHashOfPassword } from "../../src/auth/nt-hash.ts";
 import { FileAccountStore } from "../../src/auth/user-file.ts";
 import { parseConfig } from "../../src/server/config/load.ts";
 import type { Config } from "../../src/server/config/schema.ts";
+import { askServer } from "../../src/server/control-client.ts";
+import { controlSocketOf, statsSchema, tokensSchema } from "../../src/server/control-messages.ts";
 import type { ServerLog } from "../../src/server/log.ts";
 import { silentLog } from "../../src/server/log.ts";
 import type { User } from "../../src/server/server.ts";
 import { Service } from "../../src/server/service.ts";
 import { StartupError } from "../../src/server/startup-error.ts";
+import { Fsctl } from "../../src/smb2/wire/fsctl.ts";
+import { offloadRead } from "../support/offload-client.ts";
 import { statusOf } from "../support/server-harness.ts";
 import { logOn } from "../support/smb-client.ts";
 import { SmbConnection } from "../support/smb-connection.ts";
@@ -139,6 +143,45 @@ describe("Service", () => {
     await expect(start(clash)).rejects.toThrow("serve the same folder");
     const withFile: Config = { ...settings, server: { ...settings.server, usersFile: `${folder}/users.json` } };
     await expect(start(withFile)).rejects.toThrow("Users are given on the command line");
+  });
+
+  it("takes switches of shares over while a client has them open", async () => {
+    const settings = config({ data: "one" });
+    const service = await start(settings);
+    const tree = await (await session(service, ALICE)).treeConnect("data");
+    const file = await tree.createFile("file");
+    const resumeKey = () => statusOf(file.ioctl(Fsctl.SRV_REQUEST_RESUME_KEY));
+    expect(await resumeKey()).toBe("STATUS_SUCCESS");
+    const [data] = settings.shares;
+    if (data === undefined) throw new Error("a share");
+    const shares = [{ ...data, offload: { ...data.offload, copychunk: false } }];
+    await service.reload(async () => ({ ...settings, shares }));
+    expect(await resumeKey()).toBe("STATUS_NOT_SUPPORTED");
+    await service.reload(async () => settings);
+    expect(await resumeKey()).toBe("STATUS_SUCCESS");
+  });
+
+  it("tells on its control socket what it does, and which tokens it holds", async () => {
+    const service = await start(config({ data: "one" }));
+    const tree = await (await session(service, ALICE)).treeConnect("data");
+    await tree.put("file", Buffer.alloc(1000, 1));
+    await offloadRead(await tree.create("file"), { length: 1024 });
+    const socket = controlSocketOf(path.join(folder, "state"));
+    const { copies, tokens, sessions, opens } = await askServer(socket, "/stats", statsSchema);
+    expect({ copies, sessions, opens }).toEqual({ copies: [], sessions: 1, opens: 1 });
+    expect(tokens).toMatchObject({ tokens: 1, bytes: 1000 });
+    const held = await askServer(socket, "/tokens", tokensSchema);
+    expect(held.tokens).toMatchObject([{ userName: "alice", client: "127.0.0.1", share: "data", file: "file" }]);
+    await service.close();
+    await expect(askServer(socket, "/stats", statsSchema)).rejects.toThrow("No server is running");
+  });
+
+  it("needs the keys that it is told to use", async () => {
+    const settings = config({ data: "one" });
+    const offload = { ...settings.offload, keyFiles: [path.join(folder, "group.key")] };
+    await expect(start({ ...settings, offload })).rejects.toThrow("group.key does not exist");
+    await writeFile(path.join(folder, "group.key"), `${"5a".repeat(32)}\n`, { mode: 0o600 });
+    await start({ ...settings, offload });
   });
 
   it("serves metrics", async () => {

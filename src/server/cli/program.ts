@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserFileError } from "../../auth/user-file.ts";
 import { ConfigError, loadConfig } from "../config/load.ts";
-import { formatHostPort } from "../config/units.ts";
+import { describeConfig } from "../config/summary.ts";
 import { createLog } from "../log.ts";
+import { packageVersion } from "../package-version.ts";
 import { StartupError, UsageError } from "../startup-error.ts";
+import { loadTokenKeys } from "../token-keys.ts";
 import { runService } from "./run-service.ts";
 import { DEFAULT_CONFIG_FILE, parseUserOption, type ServeOptions, serveConfig } from "./serve-options.ts";
 import { type StartOptions, start } from "./start.ts";
+import { type AskOptions, showStats, showTokens } from "./stats.ts";
 import { addUser, listUsers, removeUser, type UserAddOptions, type UserFileOptions } from "./user.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
-
-function version(): string {
-  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-  const parsed: unknown = JSON.parse(text);
-  return typeof parsed === "object" && parsed !== null && "version" in parsed ? String(parsed.version) : "unknown";
-}
 
 const collect = (value: string, earlier: readonly string[] = []): readonly string[] => [...earlier, value];
 
@@ -34,9 +30,8 @@ async function serve(options: ServeOptions): Promise<void> {
 
 async function checkConfig(file: string): Promise<void> {
   const config = await loadConfig(file);
-  const listen = config.server.listen.map(formatHostPort).join(", ");
-  const shares = config.shares.map(({ name }) => name).join(", ") || "none";
-  process.stdout.write(`${file} is valid. Listens on ${listen}. Shares: ${shares}.\n`);
+  await loadTokenKeys(config.offload.keyFiles);
+  process.stdout.write(`${file} is valid.\n${describeConfig(config)}`);
 }
 
 function addUserCommands(program: Command): void {
@@ -72,10 +67,36 @@ function addUserCommands(program: Command): void {
     .action((options: UserFileOptions) => listUsers(options));
 }
 
+/** Commands that ask a running server. */
+function addAskCommands(program: Command): void {
+  const asking = (name: string) =>
+    program
+      .command(name)
+      .option(
+        "--config <FILE>",
+        `ask the server that runs by this configuration (default: ${DEFAULT_CONFIG_FILE}, if it exists)`,
+      )
+      .option("--json", "print JSON: sizes in bytes, times in milliseconds");
+  asking("stats")
+    .description(
+      "tell what a running server does: clients, data, copies on the server and why some were refused, tokens",
+    )
+    .addHelpText("after", examples("tessera stats", "tessera stats --config ./tessera.yaml --json"))
+    .action((options: AskOptions) => showStats(options));
+  asking("tokens")
+    .description("list the tokens of offloaded copies that a running server holds: whose, for which file, for how long")
+    .addHelpText(
+      "after",
+      "\nKIND: pinned, the data are kept as they were; live, a change of the file ends the token.\n" +
+        examples("tessera tokens"),
+    )
+    .action((options: AskOptions) => showTokens(options));
+}
+
 function buildProgram(): Command {
   const program = new Command("tessera")
     .description("An SMB 2.0.2-3.1.1 file server. A copy of a file on the server never travels through the client.")
-    .version(version(), "-V, --version")
+    .version(packageVersion(), "-V, --version")
     .showHelpAfterError("(--help tells more)")
     .exitOverride();
   program
@@ -105,6 +126,7 @@ function buildProgram(): Command {
       start({ ...options, listen: options.listen ?? ["127.0.0.1:4445"] }),
     );
   addUserCommands(program);
+  addAskCommands(program);
   program
     .command("check-config")
     .description("check a configuration file, and name file, line and field of everything that is wrong")

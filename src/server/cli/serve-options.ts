@@ -106,6 +106,7 @@ export async function serveConfig(options: ServeOptions): Promise<Config> {
   }
   const { logging } = base.server;
   return {
+    ...base,
     server: {
       ...base.server,
       listen: options.listen === undefined ? base.server.listen : options.listen.map(parseListenOption),

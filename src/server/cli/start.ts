@@ -46,6 +46,7 @@ export async function startUser(stateDirectory: string): Promise<User & { readon
 function startConfig({ listen, folder, logLevel }: StartOptions, stateDirectory: string): Config {
   const base = defaultConfig();
   return {
+    ...base,
     server: {
       ...base.server,
       listen: listen.map(parseListenOption),

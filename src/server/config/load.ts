@@ -130,6 +130,7 @@ function anchorPaths(config: Config, folder: string): Config {
       usersFile: anchor(config.server.usersFile),
       logging: { ...logging, destination: toStream ? logging.destination : path.resolve(folder, logging.destination) },
     },
+    offload: { ...config.offload, keyFiles: config.offload.keyFiles.map((file) => path.resolve(folder, file)) },
     shares: config.shares.map((share) => ({ ...share, path: path.resolve(folder, share.path) })),
   };
 }

@@ -3,7 +3,9 @@
 import { z } from "zod";
 import { type Dialect, defaultProtocolOptions } from "../../smb2/server-context.ts";
 import { shareKey, shareNameProblem } from "../share-name.ts";
-import { parseDuration, parseHostPort } from "./units.ts";
+import { always, count, duration, nonEmptyText } from "./fields.ts";
+import { offload, switches } from "./offload.ts";
+import { parseHostPort } from "./units.ts";
 
 /** The port of SMB over direct TCP (MS-SMB2 2.1). */
 export const SMB_PORT = 445;
@@ -24,16 +26,6 @@ const dialect = z
   )
   .transform((name): Dialect => DIALECTS[name] ?? 0x0311);
 
-/** Milliseconds. */
-const duration = z.unknown().transform((value, context) => {
-  const milliseconds = typeof value === "string" || typeof value === "number" ? parseDuration(value) : undefined;
-  if (milliseconds === undefined) {
-    context.addIssue({ code: "custom", message: "must be a time such as 30s, 500ms or 5m" });
-    return z.NEVER;
-  }
-  return milliseconds;
-});
-
 const hostPort = (defaultPort: number) =>
   z.string().transform((value, context) => {
     const parsed = parseHostPort(value, defaultPort);
@@ -50,10 +42,6 @@ const netBiosName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,14}$/, "must be made of letters, digits and dashes, at most 15 characters");
 
 const encryptionPolicy = z.enum(["off", "desired", "required"]);
-
-const nonEmptyText = z.string().min(1);
-
-const count = (minimum: number, maximum: number) => z.int().min(minimum).max(maximum);
 
 const uniqueList = <T extends string>(names: readonly [T, ...T[]]) =>
   z
@@ -75,12 +63,12 @@ const limits = z.strictObject({
 });
 
 const timeouts = z.strictObject({
-  negotiate: duration.default(10_000),
-  authenticate: duration.default(60_000),
-  shutdown: duration.default(10_000),
-  durable: duration.default(defaultProtocolOptions.durableTimeout),
-  durableMaximum: duration.default(defaultProtocolOptions.maxDurableTimeout),
-  resilientMaximum: duration.default(defaultProtocolOptions.maxResilientTimeout),
+  negotiate: duration().default(10_000),
+  authenticate: duration().default(60_000),
+  shutdown: duration().default(10_000),
+  durable: duration().default(defaultProtocolOptions.durableTimeout),
+  durableMaximum: duration().default(defaultProtocolOptions.maxDurableTimeout),
+  resilientMaximum: duration().default(defaultProtocolOptions.maxResilientTimeout),
 });
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
@@ -92,7 +80,8 @@ const logging = z.strictObject({
 });
 
 const metrics = z.strictObject({
-  listen: hostPort(9445),
+  // Nothing asks for a password there.
+  listen: hostPort(9445).default({ host: "127.0.0.1", port: 9445 }),
 });
 
 const server = z.strictObject({
@@ -153,15 +142,10 @@ const share = z.strictObject({
   users: accessLists.optional(),
   metadata: z.enum(["xattr", "none"]).default("xattr"),
   defaultSecurity: z.enum(["inherit", "posix"]).default("inherit"),
+  offload: switches.prefault({}),
   fileMode: permissionBits.optional(),
   directoryMode: permissionBits.optional(),
 });
-
-/**
- * Rules about several fields run even where a field by itself is wrong, so that one look shows everything; until then
- * nothing is known of the values but that the schema wanted them so.
- */
-const always = { when: () => true };
 
 const sharesList = z.array(share).superRefine((shares: readonly unknown[], context) => {
   const seen = new Map<string, string>();
@@ -198,11 +182,13 @@ const serverSection = server.superRefine((section, context) => {
 
 export const configSchema = z.strictObject({
   server: serverSection.prefault({}),
+  offload: offload.prefault({}),
   shares: sharesList.default([]),
 });
 
-/** A whole configuration, checked, with every default filled in. Times are milliseconds. */
+/** A whole configuration, checked, with every default filled in. Times are milliseconds, sizes bytes. */
 export type Config = z.output<typeof configSchema>;
 export type ServerConfig = Config["server"];
+export type OffloadConfig = Config["offload"];
 export type ShareConfig = Config["shares"][number];
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -12,6 +12,52 @@ export function parseDuration(value: string | number): number | undefined {
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
 
+const BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+  PiB: 1024 ** 5,
+};
+
+/** `512B`, `64KiB`, `1.5GiB` and so on, or a number of bytes, as whole bytes; `undefined` for anything else. */
+export function parseSize(value: string | number): number | undefined {
+  const match = typeof value === "number" ? undefined : /^(\d+(?:\.\d+)?)\s*([KMGTP]iB|B)$/.exec(value.trim());
+  const bytes =
+    typeof value === "number" ? value : Math.round(Number(match?.[1]) * (BYTES[match?.[2] ?? ""] ?? Number.NaN));
+  return Number.isSafeInteger(bytes) && bytes >= 0 ? bytes : undefined;
+}
+
+/** Bytes for people: `1.5 GiB`. */
+export function formatSize(bytes: number): string {
+  const [name, unit] = Object.entries(BYTES).findLast(([, each]) => Math.abs(bytes) >= each) ?? ["B", 1];
+  return `${trimmed(bytes / unit)} ${name}`;
+}
+
+/** Three digits that count, and no zeros at the end of a fraction. */
+function trimmed(value: number): string {
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+/** Milliseconds for people: `250 ms`, `4.5 s`, `12 min 30 s`, `2 h 5 min`, `3 d 4 h`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${trimmed(milliseconds)} ms`;
+  if (milliseconds < 60_000) return `${trimmed(milliseconds / 1000)} s`;
+  const parts: readonly (readonly [string, number])[] = [
+    ["d", Math.floor(milliseconds / 86_400_000)],
+    ["h", Math.floor(milliseconds / 3_600_000) % 24],
+    ["min", Math.floor(milliseconds / 60_000) % 60],
+    ["s", Math.floor(milliseconds / 1000) % 60],
+  ];
+  const first = parts.findIndex(([, value]) => value > 0);
+  return parts
+    .slice(first, first + 2)
+    .filter(([, value]) => value > 0)
+    .map(([unit, value]) => `${value} ${unit}`)
+    .join(" ");
+}
+
 export interface HostPort {
   /** An IP address or host name, IPv6 without brackets. */
   readonly host: string;
@@ -25,6 +71,11 @@ export function parseHostPort(value: string, defaultPort: number): HostPort | un
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   return host === undefined || port > 65535 ? undefined : { host, port };
+}
+
+/** Whether only this machine can reach a host. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 /** The counterpart of {@link parseHostPort}. */

@@ -44,14 +44,21 @@ describe("tessera", () => {
     expect(await run("--version")).toEqual({ code: 0, out: `${version}\n`, err: "" });
   });
 
-  it.each([[[]], [["serve"]], [["start"]], [["user"]], [["user", "add"]], [["user", "list"]], [["check-config"]]])(
-    "explains %j",
-    async (command) => {
-      const { code, out } = await run(...command, "--help");
-      expect(code).toBe(0);
-      expect(out).toContain(`Usage: ${["tessera", ...command].join(" ")}`);
-    },
-  );
+  it.each([
+    [[]],
+    [["serve"]],
+    [["start"]],
+    [["user"]],
+    [["user", "add"]],
+    [["user", "list"]],
+    [["check-config"]],
+    [["stats"]],
+    [["tokens"]],
+  ])("explains %j", async (command) => {
+    const { code, out } = await run(...command, "--help");
+    expect(code).toBe(0);
+    expect(out).toContain(`Usage: ${["tessera", ...command].join(" ")}`);
+  });
 
   it.each([
     [["nonsense"], "unknown command"],
@@ -71,6 +78,18 @@ describe("tessera", () => {
     const { code, err } = await run("serve");
     expect(code).toBe(2);
     expect(err).toContain("For example: tessera serve --listen");
+  });
+
+  it.each(["stats", "tokens"])("says when there is no server that %s could ask", async (command) => {
+    const config = path.join(folder, "tessera.yaml");
+    await writeFile(config, "server: { stateDirectory: state }\n");
+    expect(await run(command, "--config", config)).toEqual({
+      code: 1,
+      out: "",
+      err:
+        `tessera: No server is running that keeps its state in ${folder}/state.\n` +
+        "Name the configuration of the server that you mean: --config FILE\n",
+    });
   });
 
   it("ends with 1 and a plain message when it cannot start", async () => {
@@ -115,11 +134,13 @@ describe("tessera", () => {
   it("checks configurations", async () => {
     const config = path.join(folder, "tessera.yaml");
     await writeFile(config, "server: { listen: ['[::1]:4445'] }\nshares: [{ name: a, path: . }]\n");
-    expect(await run("check-config", config)).toEqual({
-      code: 0,
-      out: `${config} is valid. Listens on [::1]:4445. Shares: a.\n`,
-      err: "",
-    });
+    const { code, out, err } = await run("check-config", config);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out.startsWith(`${config} is valid.\nListens on [::1]:4445.\nShares: a.\n`)).toBe(true);
+    await writeFile(config, "offload: { keyFiles: [group.key] }\n");
+    const keyless = await run("check-config", config);
+    expect(keyless).toMatchObject({ code: 1, out: "" });
+    expect(keyless.err).toContain(`The key file ${folder}/group.key does not exist.`);
     await writeFile(config, "sevrer: {}\n");
     expect(await run("check-config", config)).toEqual({
       code: 1,

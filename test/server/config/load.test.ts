@@ -85,7 +85,7 @@ describe("parseConfig", () => {
   });
 
   it("lists the known keys where no name is close", () => {
-    expect(messages("zebra: 1")).toEqual(["t.yaml:1:1: zebra is not a known key; known here: server, shares"]);
+    expect(messages("zebra: 1")).toEqual(["t.yaml:1:1: zebra is not a known key; known here: server, offload, shares"]);
   });
 
   it("explains fields that contradict each other", () => {
