@@ -9,6 +9,8 @@ export type ServerKind = "tessera" | "samba";
 export interface Account {
   readonly name: string;
   readonly password: string;
+  /** Member of BUILTIN\Administrators, with its privileges. */
+  readonly admin?: boolean;
 }
 
 export interface ShareSpec {
@@ -50,6 +52,7 @@ export interface RunningServer {
 
 export const alice: Account = { name: "alice", password: "secret1" };
 export const bob: Account = { name: "bob", password: "secret2" };
+export const administrator: Account = { name: "administrator", password: "secret3", admin: true };
 
 export function startServer(kind: ServerKind, options: ServerOptions): Promise<RunningServer> {
   return kind === "samba" ? startSamba(options) : startTessera(options);

@@ -3,8 +3,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { start } from "./process.ts";
-import { alice, bob, type RunningServer, type ServerOptions, type ShareSpec } from "./server.ts";
+import { must, start } from "./process.ts";
+import { type Account, alice, bob, type RunningServer, type ServerOptions, type ShareSpec } from "./server.ts";
 import { freePort, waitForPort } from "./temp.ts";
 
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
@@ -12,14 +12,16 @@ const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const isPlain = (share: ShareSpec) => share.encrypt !== true && share.hideUnreadable !== true;
 
 /** What the command line cannot say, as a configuration file; undefined where nothing is left to say. */
-function configuration(options: ServerOptions): string | undefined {
+function configuration(options: ServerOptions, usersFile: string | undefined): string | undefined {
   const shares = options.shares.filter((share) => !isPlain(share));
-  if (shares.length === 0 && options.signingRequired !== true && options.allowAnonymous !== true) return undefined;
+  const special = options.signingRequired === true || options.allowAnonymous === true || usersFile !== undefined;
+  if (shares.length === 0 && !special) return undefined;
   // JSON is YAML.
   return JSON.stringify({
     server: {
       signing: options.signingRequired === true ? "required" : "enabled",
       allowAnonymous: options.allowAnonymous === true,
+      ...(usersFile === undefined ? {} : { usersFile }),
     },
     shares: shares.map(({ name, path, encrypt, hideUnreadable }) => ({
       name,
@@ -28,6 +30,19 @@ function configuration(options: ServerOptions): string | undefined {
       hideUnreadable: hideUnreadable === true,
     })),
   });
+}
+
+/** The accounts in a users file, where one of them is an administrator: those of the command line never are. */
+async function usersFileFor(accounts: readonly Account[], workDir: string): Promise<string | undefined> {
+  if (!accounts.some(({ admin }) => admin === true)) return undefined;
+  const file = join(workDir, "users.json");
+  for (const { name, password, admin } of accounts) {
+    const flags = admin === true ? ["--admin"] : [];
+    await must(process.execPath, [cli, "user", "add", name, ...flags, "--users-file", file], {
+      input: `${password}\n`,
+    });
+  }
+  return file;
 }
 
 /** Starts `tessera serve`, with all it can on the command line, as a newcomer would. */
@@ -41,8 +56,11 @@ export async function startTessera(options: ServerOptions): Promise<RunningServe
     chmodSync(share.path, share.noAccess === true ? 0 : 0o777);
     if (isPlain(share)) args.push("--share", `${share.name}=${share.path}`);
   }
-  for (const { name, password } of accounts) args.push("--user", `${name}:${password}`);
-  const config = configuration(options);
+  const usersFile = await usersFileFor(accounts, options.workDir);
+  if (usersFile === undefined) {
+    for (const { name, password } of accounts) args.push("--user", `${name}:${password}`);
+  }
+  const config = configuration(options, usersFile);
   if (config !== undefined) {
     const file = join(options.workDir, "tessera.yaml");
     writeFileSync(file, config);

@@ -77,6 +77,16 @@ export function unsteadiness(name: string): string | undefined {
   return undefined;
 }
 
+const administrators = new Set([
+  // They make somebody else the owner of a file, which takes SeRestorePrivilege.
+  ...["smb2.create.aclfile", "smb2.create.acldir", "smb2.acls.SDFLAGSVSCHOWN"],
+]);
+
+/** Whether a case needs an administrator's rights; others fail with them, because they see more rights than they expect. */
+export function needsAdministrator(name: string): boolean {
+  return administrators.has(name);
+}
+
 /** Whether a suite asks for a server that requires signing. */
 export function needsSigning(suite: string): boolean {
   return suite === "smb2.session-require-signing";

@@ -2,8 +2,8 @@
 /** Runs one suite of smbtorture and reads its results. */
 import { run } from "../lib/process.ts";
 import type { Status } from "../lib/report.ts";
-import type { RunningServer } from "../lib/server.ts";
-import { caseNamed, shareOf, suiteOptions, type TortureSuite } from "./catalogue.ts";
+import { type Account, administrator, alice, type RunningServer } from "../lib/server.ts";
+import { caseNamed, needsAdministrator, shareOf, suiteOptions, type TortureSuite } from "./catalogue.ts";
 
 export interface CaseResult {
   readonly name: string;
@@ -50,17 +50,32 @@ export interface ExecuteOptions {
   readonly only?: readonly string[];
 }
 
-/**
- * Runs a suite, or some of its cases. Where smbtorture ends early (a crash, a time limit) the case it was in fails, and
- * the ones after it are run by a new smbtorture, so that one bad case does not hide the others.
- */
+/** Runs a suite, or some of its cases, each as the user that it needs. */
 export async function executeSuite(suite: TortureSuite, options: ExecuteOptions): Promise<CaseResult[]> {
   const wanted = suite.cases.filter((name) => options.only === undefined || options.only.includes(name));
+  const asAdministrator = wanted.filter(needsAdministrator);
+  const asUser = wanted.filter((name) => !needsAdministrator(name));
+  const results = [
+    ...(await executeAs(alice, suite, asUser, options)),
+    ...(await executeAs(administrator, suite, asAdministrator, options)),
+  ];
+  return wanted.flatMap((name) => results.find((result) => result.name === name) ?? []);
+}
+
+/**
+ * Runs cases of a suite as one user. Where smbtorture ends early (a crash, a time limit) the case it was in fails, and
+ * the ones after it are run by a new smbtorture, so that one bad case does not hide the others.
+ */
+async function executeAs(
+  { name: user, password }: Account,
+  suite: TortureSuite,
+  wanted: readonly string[],
+  options: ExecuteOptions,
+): Promise<CaseResult[]> {
   const done = new Map<string, CaseResult>();
-  for (let whole = options.only === undefined; done.size < wanted.length; whole = false) {
+  for (let whole = wanted.length === suite.cases.length; done.size < wanted.length; whole = false) {
     const server = await options.server();
     const left = wanted.filter((name) => !done.has(name));
-    const { name: user, password } = server.account;
     const result = await run(
       "smbtorture",
       [

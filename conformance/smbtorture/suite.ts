@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Image, mountImage } from "../lib/image.ts";
 import type { Report, SuiteContext } from "../lib/report.ts";
-import { type RunningServer, type ShareSpec, startServer } from "../lib/server.ts";
+import { administrator, alice, bob, type RunningServer, type ShareSpec, startServer } from "../lib/server.ts";
 import { smbclientOk } from "../lib/smbclient.ts";
 import {
   expectedSeconds,
@@ -168,12 +168,13 @@ async function torture(context: SuiteContext): Promise<void> {
   const image: Image = await mountImage(options.fileSystem, context.workDir, 2048);
   const shares = makeShares(image.path, chosen);
   // bug_15346 connects to the standard port, whatever the command line says.
+  const accounts = [alice, bob, administrator];
   const servers = new Map(
     [false, true].map((signingRequired) => {
       const workDir = join(context.workDir, signingRequired ? "signing" : "server");
       const port = signingRequired ? 446 : 445;
       const start = () =>
-        startServer(context.serverKind, { shares, workDir, signingRequired, port, allowAnonymous: true });
+        startServer(context.serverKind, { shares, accounts, workDir, signingRequired, port, allowAnonymous: true });
       return [signingRequired, new SharedServer(start, context.report)] as const;
     }),
   );
