@@ -69,7 +69,7 @@ export class Smb2Server {
   fileTable(volume: Volume): FileTable {
     let table = this.#fileTables.get(volume);
     if (table === undefined) {
-      table = new FileTable(volume);
+      table = new FileTable(volume, this.context.clock);
       this.#fileTables.set(volume, table);
     }
     return table;

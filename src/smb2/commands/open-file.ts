@@ -138,7 +138,9 @@ async function createNew(
   });
   const granted = grantForNew(desiredAccess, identity) & tree.maximalAccess;
 
-  const created = await volume.create(path.components, {
+  const tunnelled = directory ? undefined : files.tunnel.take(path.components);
+  const name = tunnelled === undefined ? path.components : [...path.components.slice(0, -1), tunnelled.name];
+  const created = await volume.create(name, {
     directory,
     attributes: newAttributes(parameters.attributes, directory),
     security,
@@ -147,6 +149,7 @@ async function createNew(
   const file = files.hold(created.file);
   reportName(files, FileAction.ADDED, created.path, directory);
   try {
+    if (tunnelled !== undefined) await file.node.setBasic({ creationTime: tunnelled.creationTime });
     const data = directory ? undefined : await openStream(file, path.stream, true);
     const link = file.linkFor(created.path);
     if (path.stream !== "") reportStreamName(files, FileAction.ADDED_STREAM, created.path, path.stream);

@@ -3,6 +3,7 @@
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { FileStat } from "../../vfs/volume.ts";
 import type { Smb2Server } from "../server.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
 import type { FileOpen, Open, PipeOpen } from "./open.ts";
@@ -72,28 +73,40 @@ function removeStream({ file, stream, link, tree }: FileOpen): Awaitable<void> {
   );
 }
 
+/** MS-FSA 2.1.5.5, phase 3. */
 function removeOrForgetLink(server: Smb2Server, open: FileOpen): Awaitable<void> {
-  if (open.link.opens.size > 0) return;
-  if (open.link.deletePending) return removeLink(server, open.file, open);
+  const { link } = open;
+  if (link.opens.size > 0 && !link.posixSemantics) return;
+  if (link.deletePending && link.removal === "none") return removeLink(server, open.file, open);
   forgetLink(open.file, open);
 }
 
 function forgetLink(file: SharedFile, open: FileOpen): void {
   // A handle may have been opened on the link while a removal was under way.
-  if (open.link.opens.size > 0) return;
+  if (open.link.opens.size > 0 || open.link.removal === "running") return;
   const index = file.links.indexOf(open.link);
   if (index >= 0) file.links.splice(index, 1);
 }
 
-/** The last handle of a name to be deleted is gone. The link stays known, and refused, until the name is. */
+/** A name goes. The link stays known, and refused, until it has. */
 function removeLink(server: Smb2Server, file: SharedFile, open: FileOpen): Awaitable<void> {
   const { link } = open;
-  const removed = () => {
-    forgetLink(file, open);
-    reportName(open.tree.files, FileAction.REMOVED, link.path, file.node.directory);
+  const { files } = open.tree;
+  const { node, volume } = file;
+  const remove = ({ creationTime }: FileStat) => {
+    const { path } = link;
+    return chain(volume.unlink(node, path), () => {
+      link.removal = "done";
+      forgetLink(file, open);
+      if (node.directory) files?.tunnel.forget(path);
+      else files?.tunnel.add(path, open.fileName, creationTime);
+      reportName(files, FileAction.REMOVED, path, node.directory);
+    });
   };
   const failed = (error: unknown) => {
     link.deletePending = false;
+    link.posixSemantics = false;
+    link.removal = "none";
     forgetLink(file, open);
     if (!(error instanceof SmbError)) throw error;
     // A directory that was filled meanwhile stays, as with Windows; a name that another process removed is gone as asked.
@@ -101,10 +114,10 @@ function removeLink(server: Smb2Server, file: SharedFile, open: FileOpen): Await
       server.context.log.warn({ path: link.path.join("\\"), reason: error.message }, "a file could not be deleted");
     }
   };
+  link.removal = "running";
   try {
-    const result = file.volume.unlink(file.node, link.path);
-    if (result instanceof Promise) return result.then(removed, failed);
-    removed();
+    const result = chain(node.stat(), remove);
+    if (result instanceof Promise) return result.catch(failed);
   } catch (error) {
     failed(error);
   }

@@ -5,12 +5,14 @@ import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile, VolumeStream } from "../../vfs/volume.ts";
+import type { Clock } from "../server-context.ts";
 import { ShareAccess } from "../wire/constants.ts";
 import { ByteRangeLockList } from "./byte-range-locks.ts";
 import { DataChanges } from "./data-changes.ts";
 import { ChangeNotifyList } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
 import { Oplock } from "./oplock.ts";
+import { TunnelCache } from "./tunnel-cache.ts";
 import type { DeferredWriteTime } from "./write-time.ts";
 
 const READ_RIGHTS = Access.READ_DATA | Access.EXECUTE;
@@ -23,6 +25,10 @@ export class Link {
   path: NtPath;
   /** Link.IsDeleted: the name goes when its last handle closes; nobody can open it meanwhile. */
   deletePending = false;
+  /** Link.DeleteUsingPosixSemantics: the name goes when the next handle closes, though others stay open. */
+  posixSemantics = false;
+  /** Whether the name itself has gone: once, though handles that were opened through it may remain. */
+  removal: "none" | "running" | "done" = "none";
   readonly opens = new Set<FileOpen>();
 
   constructor(path: NtPath) {
@@ -73,7 +79,7 @@ export class SharedFile {
   }
 
   linkFor(path: NtPath): Link {
-    for (const link of this.links) if (samePath(link.path, path)) return link;
+    for (const link of this.links) if (link.removal !== "done" && samePath(link.path, path)) return link;
     const link = new Link(path);
     this.links.push(link);
     return link;
@@ -133,9 +139,12 @@ export class FileTable {
   readonly #files = new Map<bigint, SharedFile>();
   /** Directories whose changes clients want to hear of. */
   readonly watchers = new ChangeNotifyList();
+  /** Names lost a short while ago. */
+  readonly tunnel: TunnelCache;
 
-  constructor(volume: Volume) {
+  constructor(volume: Volume, clock: Clock) {
     this.#volume = volume;
+    this.tunnel = new TunnelCache(clock);
   }
 
   get size(): number {
@@ -180,7 +189,8 @@ export class FileTable {
   /** True where a handle is open on something below this directory. */
   hasOpensBelow(path: NtPath): boolean {
     for (const file of this.#files.values()) {
-      for (const link of file.links) if (link.opens.size > 0 && isBelow(link.path, path)) return true;
+      for (const link of file.links)
+        if (link.opens.size > 0 && link.removal !== "done" && isBelow(link.path, path)) return true;
     }
     return false;
   }

@@ -48,6 +48,7 @@ const MAXIMUM_DEPTH = 16_384;
 
 const ATTRIBUTES =
   FileSystemAttribute.CASE_PRESERVED_NAMES |
+  FileSystemAttribute.SUPPORTS_POSIX_UNLINK_RENAME |
   FileSystemAttribute.UNICODE_ON_DISK |
   FileSystemAttribute.PERSISTENT_ACLS |
   FileSystemAttribute.SUPPORTS_SPARSE_FILES |

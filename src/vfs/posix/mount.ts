@@ -192,6 +192,7 @@ function describe(
   if (stat.type !== FileType.DIRECTORY) throw new Error(`${options.root} is not a folder`);
   let attributes =
     FileSystemAttribute.CASE_PRESERVED_NAMES |
+    FileSystemAttribute.SUPPORTS_POSIX_UNLINK_RENAME |
     FileSystemAttribute.UNICODE_ON_DISK |
     FileSystemAttribute.SUPPORTS_HARD_LINKS;
   if (hasMetadata) {

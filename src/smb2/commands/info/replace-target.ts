@@ -7,17 +7,22 @@ import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeFile } from "../../../vfs/volume.ts";
 import type { Request } from "../../request.ts";
 import type { FileTable } from "../../state/shared-file.ts";
+import { ShareAccess } from "../../wire/constants.ts";
 
 export interface Replacement {
   readonly replaceIfExists: boolean;
   readonly ignoresReadOnly: boolean;
+  /** Handles of the other file stay valid, where they share deletion; its name goes. */
+  readonly posixSemantics: boolean;
   /** The caller may delete whatever is in the directory. */
   readonly mayDeleteChild: boolean;
 }
 
+const ALL_SHARED = ShareAccess.READ | ShareAccess.WRITE | ShareAccess.DELETE;
+
 /**
  * Whether another file that has the wanted name may give way to it (MS-FSA 2.1.5.15.7, 2.1.5.15.12).
- * @throws SmbError OBJECT_NAME_COLLISION, ACCESS_DENIED, DELETE_PENDING
+ * @throws SmbError OBJECT_NAME_COLLISION, ACCESS_DENIED, DELETE_PENDING, SHARING_VIOLATION
  */
 export async function checkReplacement(
   request: Request,
@@ -37,6 +42,9 @@ export async function checkReplacement(
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
   const known = files.find(target.fileId);
-  if (known?.links.some((link) => link.deletePending)) throw new SmbError(NtStatus.DELETE_PENDING);
-  if (known !== undefined && known.opens.size > 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (known?.links.some((link) => link.deletePending && link.removal !== "done"))
+    throw new SmbError(NtStatus.DELETE_PENDING);
+  if (known === undefined || known.opens.size === 0) return;
+  if (!replacement.posixSemantics) throw new SmbError(NtStatus.ACCESS_DENIED);
+  known.checkSharing(undefined, false, Access.DELETE, ALL_SHARED);
 }

@@ -17,14 +17,11 @@ const KNOWN_FLAGS =
 
 /** FileDispositionInformation (MS-FSA 2.1.5.15.3). */
 export function setDisposition(open: FileOpen, deletePending: boolean): Awaitable<void> {
-  if (!deletePending) return mark(open, false);
-  return chain(checkDeletable(open, false), () => mark(open, true));
+  if (!deletePending) return mark(open, false, false);
+  return chain(checkDeletable(open, false), () => mark(open, true, false));
 }
 
-/**
- * FileDispositionInformationEx (MS-FSA 2.1.5.15.4). A name that goes before its last handle does (POSIX semantics) is
- * not offered by the file systems of the volumes, so that such a request deletes when the last handle closes.
- */
+/** FileDispositionInformationEx (MS-FSA 2.1.5.15.4, MS-FSCC 2.4.12). */
 export function setDispositionEx(open: FileOpen, flags: number): Awaitable<void> {
   if ((flags & ~KNOWN_FLAGS) !== 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
   const deletes = (flags & FileDispositionFlag.DELETE) !== 0;
@@ -35,11 +32,13 @@ export function setDispositionEx(open: FileOpen, flags: number): Awaitable<void>
       return;
     }
   }
-  if (!deletes) return mark(open, false);
+  if (!deletes) return mark(open, false, false);
   const ignoresReadOnly =
     (flags & FileDispositionFlag.IGNORE_READONLY_ATTRIBUTE) !== 0 &&
     (open.grantedAccess & Access.WRITE_ATTRIBUTES) !== 0;
-  return chain(checkDeletable(open, ignoresReadOnly), () => mark(open, true));
+  return chain(checkDeletable(open, ignoresReadOnly), () =>
+    mark(open, true, (flags & FileDispositionFlag.POSIX_SEMANTICS) !== 0),
+  );
 }
 
 function checkDeletable(open: FileOpen, ignoresReadOnly: boolean): Awaitable<void> {
@@ -56,12 +55,19 @@ function checkDeletable(open: FileOpen, ignoresReadOnly: boolean): Awaitable<voi
   });
 }
 
-function mark(open: FileOpen, deletePending: boolean): void {
+function mark(open: FileOpen, deletePending: boolean, posixSemantics: boolean): void {
   if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+  const { link } = open;
   if (open.stream.name !== "") {
     open.stream.deletePending = deletePending;
     return;
   }
-  open.link.deletePending = deletePending;
+  if (link.removal !== "none") {
+    // The name has gone by a handle with POSIX semantics, and does not come back.
+    if (!deletePending) throw new SmbError(NtStatus.FILE_DELETED);
+    return;
+  }
+  link.deletePending = deletePending;
+  link.posixSemantics = posixSemantics;
   if (deletePending) reportDirectoryDeleted(open);
 }

@@ -36,6 +36,7 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
       await checkReplacement(request, files, existing.file, {
         replaceIfExists: info.replaceIfExists,
         ignoresReadOnly: false,
+        posixSemantics: false,
         mayDeleteChild,
       });
     }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { FileAttribute } from "../../../nt/attributes.ts";
+import type { FileTime } from "../../../nt/filetime.ts";
 import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
-import type { NtPath, Volume } from "../../../vfs/volume.ts";
+import type { NtPath, OpenedFile, Volume } from "../../../vfs/volume.ts";
 import type { Request } from "../../request.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { reportRename } from "../../state/report-change.ts";
 import { type FileTable, isBelow, type Link, samePath } from "../../state/shared-file.ts";
+import type { Tunnelled } from "../../state/tunnel-cache.ts";
+import { CompletionFilter } from "../../wire/constants.ts";
 import {
   FileRenameFlag,
   type FileRenameInformation,
@@ -23,6 +26,7 @@ interface Rename {
   readonly fileName: string;
   readonly replaceIfExists: boolean;
   readonly ignoresReadOnly: boolean;
+  readonly posixSemantics: boolean;
 }
 
 const KNOWN_FLAGS =
@@ -38,10 +42,10 @@ const KNOWN_FLAGS =
 
 /** FileRenameInformation (MS-FSA 2.1.5.15.12). */
 export function setRename(request: Request, open: FileOpen, info: FileRenameInformation): Promise<void> {
-  return rename(request, open, { ...info, ignoresReadOnly: false });
+  return rename(request, open, { ...info, ignoresReadOnly: false, posixSemantics: false });
 }
 
-/** FileRenameInformationEx (MS-FSCC 2.4.43). What has open handles is not replaced, with POSIX semantics either. */
+/** FileRenameInformationEx (MS-FSCC 2.4.43). */
 export function setRenameEx(request: Request, open: FileOpen, info: FileRenameInformationEx): Promise<void> {
   if ((info.flags & ~KNOWN_FLAGS) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
   return rename(request, open, {
@@ -49,6 +53,7 @@ export function setRenameEx(request: Request, open: FileOpen, info: FileRenameIn
     fileName: info.fileName,
     replaceIfExists: (info.flags & FileRenameFlag.REPLACE_IF_EXISTS) !== 0,
     ignoresReadOnly: (info.flags & FileRenameFlag.IGNORE_READONLY_ATTRIBUTE) !== 0,
+    posixSemantics: (info.flags & FileRenameFlag.POSIX_SEMANTICS) !== 0,
   });
 }
 
@@ -80,8 +85,7 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
   const existing = await volume.open(target);
   try {
     if (existing !== undefined && existing.file.fileId !== node.fileId) {
-      const { replaceIfExists, ignoresReadOnly } = wanted;
-      await checkReplacement(request, files, existing.file, { replaceIfExists, ignoresReadOnly, mayDeleteChild });
+      await checkReplacement(request, files, existing.file, { ...wanted, mayDeleteChild });
     }
     // From here to the rename itself nothing else runs.
     if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
@@ -89,15 +93,50 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
     const from = link.path;
     if (isExactly(from, target)) return;
     const replace = wanted.replaceIfExists || existing?.file.fileId === node.fileId;
-    await keepFrozenTimes(open, () => volume.rename(node, from, target, replace));
+    const tunnelled = node.directory ? undefined : files.tunnel.take(target);
+    const name = tunnelled?.name ?? target.at(-1) ?? "";
+    const { creationTime } = await node.stat();
+    await keepFrozenTimes(open, () => volume.rename(node, from, [...target.slice(0, -1), name], replace));
+    if (existing !== undefined && existing.file.fileId !== node.fileId) loseName(files, existing);
     const parent = existing?.path.slice(0, -1) ?? (await storedParent(volume, from, target));
-    const to = [...parent, ...target.slice(-1)];
+    const to = [...parent, name];
     moveLinks(files, link, from, to, node.directory);
+    await passThroughTunnel(files, open, {
+      from,
+      creationTime,
+      sameFile: existing?.file.fileId === node.fileId,
+      tunnelled,
+    });
     reportRename(open, from, to, existing?.file.fileId === node.fileId ? undefined : existing?.path);
     if (!node.directory) await markForArchive(open);
   } finally {
     await existing?.file.close();
   }
+}
+
+/** Handles of a file that was replaced (POSIX semantics) remain, its name does not. */
+function loseName(files: FileTable, { file, path }: OpenedFile): void {
+  const known = files.find(file.fileId);
+  if (known === undefined || known.opens.size === 0) return;
+  const link = known.linkFor(path);
+  link.deletePending = true;
+  link.removal = "done";
+}
+
+/** What the old name leaves behind, and what the new one finds (MS-FSA 2.1.5.15.12). */
+async function passThroughTunnel(
+  { tunnel }: FileTable,
+  { file, fileName }: FileOpen,
+  moved: { from: NtPath; sameFile: boolean; creationTime: FileTime; tunnelled: Tunnelled | undefined },
+): Promise<void> {
+  if (file.node.directory) {
+    tunnel.forget(moved.from);
+    return;
+  }
+  if (!moved.sameFile) tunnel.add(moved.from, fileName, moved.creationTime);
+  if (moved.tunnelled === undefined) return;
+  file.pendingNotifications |= CompletionFilter.CREATION;
+  await file.node.setBasic({ creationTime: moved.tunnelled.creationTime });
 }
 
 /** The directory of the new name in its own spelling, which need not be the client's. */

@@ -20,10 +20,12 @@ import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";
 const F = FileInformationClass;
 const SHARE_ALL = ShareAccess.READ | ShareAccess.WRITE | ShareAccess.DELETE;
 
+let harness: ServerHarness;
 let tree: SmbTree;
 
 beforeEach(async () => {
-  tree = await (await ServerHarness.start()).mount();
+  harness = await ServerHarness.start();
+  tree = await harness.mount();
 });
 
 function rename(file: SmbFile, fileName: string, replaceIfExists = false, rootDirectory = 0n): Promise<void> {
@@ -123,6 +125,50 @@ describe("FileRenameInformation", () => {
     await rename(file, "target", true);
     await file.close();
     expect((await tree.get("target")).toString()).toBe("new");
+  });
+
+  it("replaces a file that is open with POSIX semantics, if its handles share deletion", async () => {
+    await tree.put("target", "old");
+    const replace = (file: SmbFile) => {
+      const writer = new Writer();
+      const flags = FileRenameFlag.REPLACE_IF_EXISTS | FileRenameFlag.POSIX_SEMANTICS;
+      encodeFileRenameInformationEx(writer, { flags, rootDirectory: 0n, fileName: "target" });
+      return file.setInfo(F.FileRenameInformationEx, writer.view());
+    };
+    const file = await tree.createFile("file");
+    await file.write(0, "new");
+    const unwilling = await tree.create("target", { shareAccess: ShareAccess.READ | ShareAccess.WRITE });
+    expect(await statusOf(replace(file))).toBe("STATUS_SHARING_VIOLATION");
+    await unwilling.close();
+    const reader = await tree.create("target", { shareAccess: SHARE_ALL });
+    await replace(file);
+    await file.close();
+    expect((await reader.read(0, 10)).toString()).toBe("old");
+    expect(await statusOf(rename(reader, "elsewhere"))).toBe("STATUS_ACCESS_DENIED");
+    await reader.close();
+    expect((await tree.get("target")).toString()).toBe("new");
+  });
+
+  it("hands the creation time of a file that had the name shortly before to the next one", async () => {
+    const original = await tree.createFile("file");
+    const { creationTime } = original.response;
+    await original.close();
+    harness.clock.advance(60_000);
+    const written = await tree.createFile("file.new");
+    const old = await tree.create("file");
+    await rename(old, "file.old");
+    await old.close();
+    await rename(written, "FILE");
+    await written.close();
+    const saved = await tree.create("file");
+    expect(await nameOf(saved)).toBe("\\FILE");
+    expect(saved.response.creationTime).toBe(creationTime);
+    await saved.setInfo(F.FileDispositionInformation, Buffer.from([1]));
+    await saved.close();
+    harness.clock.advance(14_000);
+    const again = await tree.createFile("file");
+    expect((await tree.create("file")).response.creationTime).toBe(creationTime);
+    await again.setInfo(F.FileDispositionInformation, Buffer.from([1]));
   });
 
   it("leaves a directory alone while something below is open, or when it would hold itself", async () => {

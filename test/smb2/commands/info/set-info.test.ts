@@ -135,6 +135,36 @@ describe("FileDispositionInformation", () => {
     await doomed.close();
     await (await tree.create("doomed")).close();
   });
+
+  it("takes a name away while other handles stay, with POSIX semantics", async () => {
+    const { DELETE, POSIX_SEMANTICS } = FileDispositionFlag;
+    await tree.put("file", "old");
+    const reader = await tree.create("file");
+    const deleter = await tree.create("file");
+    await disposeEx(deleter, DELETE | POSIX_SEMANTICS);
+    expect(await statusOf(tree.create("file"))).toBe("STATUS_DELETE_PENDING");
+    await deleter.close();
+    expect(await statusOf(tree.create("file"))).toBe("STATUS_OBJECT_NAME_NOT_FOUND");
+    await tree.put("file", "new");
+    expect((await reader.read(0, 10)).toString()).toBe("old");
+    expect((await standard(reader)).deletePending).toBe(true);
+    expect(await statusOf(dispose(reader, false))).toBe("STATUS_FILE_DELETED");
+    await dispose(reader);
+    await reader.close();
+    expect((await tree.get("file")).toString()).toBe("new");
+  });
+
+  it("waits for the last handle when POSIX semantics are taken back", async () => {
+    const { DELETE, POSIX_SEMANTICS } = FileDispositionFlag;
+    const reader = await tree.createFile("file");
+    const deleter = await tree.create("file");
+    await disposeEx(deleter, DELETE | POSIX_SEMANTICS);
+    await disposeEx(deleter, DELETE);
+    await deleter.close();
+    expect(await statusOf(tree.create("file"))).toBe("STATUS_DELETE_PENDING");
+    await reader.close();
+    expect(await statusOf(tree.create("file"))).toBe("STATUS_OBJECT_NAME_NOT_FOUND");
+  });
 });
 
 describe("SET_INFO of security descriptors", () => {
