@@ -46,7 +46,7 @@ function handle(request: Request, message: WriteRequest): Awaitable<void> {
     encodeWriteResponse(request.writer, { count: 0 });
     return;
   }
-  if (end > BigInt(open.file.volume.info.maximumFileSize)) throw new SmbError(NtStatus.DISK_FULL);
+  if (end > BigInt(open.file.volume.info.maximumFileSize)) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const offset = Number(message.offset);
   if ((open.grantedAccess & Access.WRITE_DATA) === 0) {
     // Who may only append writes nothing that is there already (MS-FSA 2.1.5.4).

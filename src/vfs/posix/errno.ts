@@ -62,7 +62,7 @@ const statusOf = new Map<number, NtStatus>([
   [Errno.ENFILE, NtStatus.TOO_MANY_OPENED_FILES],
   [Errno.EMFILE, NtStatus.TOO_MANY_OPENED_FILES],
   [Errno.ETXTBSY, NtStatus.SHARING_VIOLATION],
-  [Errno.EFBIG, NtStatus.DISK_FULL],
+  [Errno.EFBIG, NtStatus.INVALID_PARAMETER],
   [Errno.ENOSPC, NtStatus.DISK_FULL],
   [Errno.EROFS, NtStatus.MEDIA_WRITE_PROTECTED],
   [Errno.EMLINK, NtStatus.TOO_MANY_LINKS],
