@@ -5,7 +5,6 @@ import { foldName } from "../../nt/names.ts";
 import { shortNameOf } from "../../nt/short-name.ts";
 import type { NtPath } from "../../vfs/volume.ts";
 import type { Clock } from "../server-context.ts";
-import { isBelow, samePath } from "./shared-file.ts";
 
 /** Milliseconds for which a name is remembered (MS-FSA 2.1.1.2). */
 const LIFETIME = 15_000;
@@ -20,8 +19,6 @@ export interface Tunnelled {
 }
 
 interface Entry {
-  /** Path of the directory. */
-  readonly directory: NtPath;
   readonly tunnelled: Tunnelled;
   /** Milliseconds since 1970. */
   readonly expires: number;
@@ -60,11 +57,7 @@ export class TunnelCache {
     const opened = openedAs.slice(openedAs.lastIndexOf("\\") + 1);
     const key = keyOf(directory, shortName !== "" && foldName(opened) === shortName ? shortName : name);
     this.#entries.delete(key);
-    this.#entries.set(key, {
-      directory,
-      tunnelled: { name, creationTime },
-      expires: this.#clock.now() + LIFETIME,
-    });
+    this.#entries.set(key, { tunnelled: { name, creationTime }, expires: this.#clock.now() + LIFETIME });
     if (this.#entries.size <= MAXIMUM) return;
     for (const oldest of this.#entries.keys()) {
       this.#entries.delete(oldest);
@@ -88,9 +81,8 @@ export class TunnelCache {
 
   /** A directory is gone, or goes by another name. */
   forget(directory: NtPath): void {
-    for (const [key, entry] of this.#entries) {
-      if (samePath(entry.directory, directory) || isBelow(entry.directory, directory)) this.#entries.delete(key);
-    }
+    const below = keyOf(directory, "");
+    for (const key of this.#entries.keys()) if (key.startsWith(below)) this.#entries.delete(key);
   }
 
   #expire(): void {
