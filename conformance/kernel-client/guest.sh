@@ -103,16 +103,37 @@ open_and_deleted() {
   exec 9<&-
   return $result
 }
-# The data must not cross the wire: less than a tenth of them may.
-server_side_copy() {
+# copies_on_server NAME COMMAND...: the command makes $work/NAME the copy of large.bin. The data must not cross the wire: less
+# than a tenth of them may.
+copies_on_server() {
+  copy=$1
+  shift
   forget
   before=$(traffic)
-  $COREUTILS_CP $work/large.bin $work/copied.bin || return 1
+  "$@" || return 1
   moved=$(($(traffic) - before))
   echo "$moved bytes crossed the wire"
-  [ $moved -lt $(($(wc -c </tmp/source) / 10)) ] && forget && same /tmp/source $work/copied.bin &&
-    echo "SUM $dir/copied.bin $(sum $work/copied.bin)" >/dev/console
+  [ $moved -lt $(($(wc -c </tmp/source) / 10)) ] && forget && same /tmp/source $work/$copy &&
+    echo "SUM $dir/$copy $(sum $work/$copy)" >/dev/console && echo "SHARED $dir/large.bin $dir/$copy" >/dev/console
 }
+server_side_copy() { copies_on_server copied.bin $COREUTILS_CP $work/large.bin $work/copied.bin; }
+# One copy_file_range: FSCTL_SRV_COPYCHUNK_WRITE.
+copy_file_range() { copies_on_server ranged.bin $XFS_IO -f -c "copy_range $work/large.bin" $work/ranged.bin; }
+# FICLONE: FSCTL_DUPLICATE_EXTENTS_TO_FILE, which cifs sends with SMB 3 only.
+block_clone() { copies_on_server cloned.bin $COREUTILS_CP --reflink=always $work/large.bin $work/cloned.bin; }
+# FICLONERANGE of one block, to another place. Linux 6.1 forgets what it has not yet written of the target, hence the fsync.
+clone_range() {
+  $XFS_IO -f -c "pwrite -q -S 0x55 0 65536" -c fsync -c "reflink $work/large.bin 8192 4096 4096" $work/range.bin && forget &&
+    dd if=$work/range.bin of=/tmp/range bs=4096 skip=1 count=1 && dd if=/tmp/source of=/tmp/block bs=4096 skip=2 count=1 &&
+    same /tmp/range /tmp/block && [ "$(tail -c 57344 $work/range.bin | tr -d U | wc -c)" = 0 ]
+}
+# What is written to a copy must not be seen in its source.
+clone_diverges() {
+  $COREUTILS_CP --reflink=always $work/large.bin $work/changed.bin &&
+    echo changed | dd of=$work/changed.bin bs=1 conv=notrunc && forget && same /tmp/source $work/large.bin &&
+    ! same /tmp/source $work/changed.bin && [ "$(head -c 7 $work/changed.bin)" = changed ]
+}
+no_clone() { ! $COREUTILS_CP --reflink=always $work/large.bin $work/cloned.bin; }
 wrong_password() { ! mount -t cifs //10.0.2.2/$SHARE /mnt -o "ip=10.0.2.2,port=$PORT,vers=3.1.1,username=$USERNAME,password=wrong,sec=ntlmssp"; }
 unknown_share() { ! mount -t cifs //10.0.2.2/nowhere /mnt -o "ip=10.0.2.2,port=$PORT,vers=3.1.1,username=$USERNAME,password=$PASSWORD,sec=ntlmssp"; }
 mount_share() {
@@ -162,6 +183,15 @@ for mode in $MODES; do
   check locks locking
   check free-space free_space
   check server-side-copy server_side_copy
+  check copy-file-range copy_file_range
+  case $version in
+  2.*) check no-block-clone no_clone ;;
+  *)
+    check block-clone block_clone
+    check clone-range clone_range
+    check clone-diverges clone_diverges
+    ;;
+  esac
   check symlink-outside-refused outside_refused
   check unmount unmount_share
 done

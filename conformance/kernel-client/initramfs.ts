@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The guest's root: a static busybox, coreutils' cp and flock with their libraries, the kernel's modules and the test script. */
+/** The guest's root: a static busybox, coreutils' cp, flock and xfs_io with their libraries, the kernel's modules and the test script. */
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -40,18 +40,18 @@ export async function buildInitramfs(
   const busybox = findTool("busybox");
   const cp = findTool("cp");
   const flock = findTool("flock");
-  if (busybox === undefined || cp === undefined || flock === undefined)
-    throw new Error("busybox, cp or flock is missing");
+  const xfsIo = findTool("xfs_io");
+  if (busybox === undefined || cp === undefined || flock === undefined || xfsIo === undefined)
+    throw new Error("busybox, cp, flock or xfs_io is missing");
   copyFileSync(busybox, join(root, "bin", "busybox"));
   symlinkSync("busybox", join(root, "bin", "sh"));
-  await addProgram(root, cp);
-  await addProgram(root, flock);
+  for (const program of [cp, flock, xfsIo]) await addProgram(root, program);
   const order = loadOrder(kernel, modules).map((file, index) => {
     const name = `${String(index).padStart(2, "0")}-${basename(file)}`;
     copyFileSync(file, join(root, "modules", name));
     return name;
   });
-  const variables = Object.entries({ ...settings, COREUTILS_CP: cp, MODULES: order.join(" ") });
+  const variables = Object.entries({ ...settings, COREUTILS_CP: cp, XFS_IO: xfsIo, MODULES: order.join(" ") });
   writeFileSync(join(root, "settings"), variables.map(([name, value]) => `${name}='${value}'\n`).join(""));
   writeFileSync(join(root, "init"), readFileSync(script), { mode: 0o755 });
   const archive = join(folder, "root.cpio");

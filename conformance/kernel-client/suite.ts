@@ -2,6 +2,7 @@
 /** The Linux kernel's cifs client in a QEMU guest: one boot, every dialect and sealing. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { shareAllBlocks } from "../lib/extents.ts";
 import { mountImage } from "../lib/image.ts";
 import { run } from "../lib/process.ts";
 import { expect, type SuiteContext } from "../lib/report.ts";
@@ -35,7 +36,7 @@ function plantLinks(share: string, outside: string): void {
 
 export const kernelClientSuite = {
   name: "kernel-client",
-  tools: ["qemu-system-x86_64", "busybox", "cpio", "mkfs.xfs"],
+  tools: ["qemu-system-x86_64", "busybox", "cpio", "mkfs.xfs", "xfs_io", "filefrag"],
   run: async (context: SuiteContext): Promise<void> => {
     const { report, workDir, args } = context;
     const kernel = await guestKernel();
@@ -62,6 +63,15 @@ export const kernelClientSuite = {
         const result = /^CASE (\S+) (pass|fail) ?(.*)$/.exec(line);
         if (result !== null) {
           report.add(`kernel-client.${result[1]}`, result[2] === "pass" ? "pass" : "fail", result[3]);
+          continue;
+        }
+        const shared = /^SHARED (\S+) (\S+)$/.exec(line);
+        if (shared !== null) {
+          const [, source = "", copy = ""] = shared;
+          await report.check(`kernel-client.shares-blocks.${copy}`, async () => {
+            const all = await shareAllBlocks(join(share, source), join(share, copy));
+            expect(all, "not all blocks are shared on the server's disk");
+          });
           continue;
         }
         const sum = /^SUM (\S+) ([0-9a-f]{64})$/.exec(line);
