@@ -4,14 +4,17 @@ import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { ntHashOfPassword } from "../../src/auth/nt-hash.ts";
 import { FileAccountStore } from "../../src/auth/user-file.ts";
+import { refusalReasons } from "../../src/offload/refusal.ts";
 import { parseConfig } from "../../src/server/config/load.ts";
 import type { Config } from "../../src/server/config/schema.ts";
 import { askServer } from "../../src/server/control-client.ts";
 import { controlSocketOf, statsSchema, tokensSchema } from "../../src/server/control-messages.ts";
 import type { ServerLog } from "../../src/server/log.ts";
 import { silentLog } from "../../src/server/log.ts";
+import { ServerMetrics } from "../../src/server/metrics.ts";
 import type { User } from "../../src/server/server.ts";
 import { Service } from "../../src/server/service.ts";
 import { StartupError } from "../../src/server/startup-error.ts";
@@ -195,6 +198,24 @@ describe("Service", () => {
     const text = await (await fetch(`http://${String(first.address)}/metrics`)).text();
     expect(text).toContain("tessera_sessions 1\n");
     expect(text).toContain('tessera_requests_total{command="SESSION_SETUP",status="STATUS_SUCCESS"} 1\n');
+  });
+});
+
+describe("the alerts in deploy/", () => {
+  it("are about metrics and reasons that there are", async () => {
+    const text = await readFile(new URL("../../deploy/prometheus-rules.yaml", import.meta.url), "utf8");
+    const rules = parse(text) as { groups: { rules: { alert: string; expr: string }[] }[] };
+    const expressions = rules.groups.flatMap((group) => group.rules.map(({ expr }) => expr));
+    expect(expressions).toHaveLength(4);
+    const metrics = new ServerMetrics();
+    const known = (await metrics.registry.getMetricsAsJSON()).map(({ name }) => name);
+    metrics.close();
+    for (const name of expressions.join().match(/tessera_\w+/g) ?? []) expect(known).toContain(name);
+    const reasons = [...expressions.join().matchAll(/reason=~?"([^"]+)"/g)].flatMap(([, names = ""]) =>
+      names.split("|"),
+    );
+    expect(reasons).toHaveLength(4);
+    for (const reason of reasons) expect([...refusalReasons, "too many tokens"]).toContain(reason);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   decodeAaplRequest,
 } from "../wire/aapl.ts";
 import { type CreateContext, CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import { offers } from "./fsctl/copy-switch.ts";
 
 /**
  * What the server can do of Apple's extensions, on shares with copychunk. Left out are those that promise what is not kept: the
@@ -36,7 +37,7 @@ export function serverQueryOf(contexts: readonly CreateContext[]): AaplServerQue
  */
 export function answerServerQuery(request: Request, query: AaplServerQuery): CreateContext {
   const asksFor = (part: number) => (query.requested & BigInt(part)) !== 0n;
-  const offered = request.tree.share?.offload.copychunk === true ? COPYFILE : 0n;
+  const offered = offers(request, "copychunk") ? COPYFILE : 0n;
   const granted = query.clientCapabilities & offered;
   if (asksFor(AaplQuery.SERVER_CAPS)) request.session.copiesWholeFiles = granted === COPYFILE;
   return aaplServerReplyContext({
