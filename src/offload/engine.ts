@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Volume } from "../vfs/volume.ts";
+import { PreserveBudget } from "./preserve-budget.ts";
 import type { RefusalReason } from "./refusal.ts";
 import {
   decodeTokenBody,
@@ -100,12 +101,15 @@ export class OffloadEngine {
   readonly #registry: TokenRegistry;
   readonly #randomBytes: (size: number) => Buffer;
   readonly #issuer: Buffer;
+  /** What may be kept of data that are changed while tokens stand for them. */
+  readonly preserveBudget: PreserveBudget;
 
   constructor({ options, clock, randomBytes, failed }: OffloadEngineParts) {
     this.options = options;
     this.clock = clock;
     this.#randomBytes = randomBytes;
     this.#sealer = new TokenSealer(options.tokenKeys, randomBytes);
+    this.preserveBudget = new PreserveBudget(options.maxPreservedBytes);
     this.#issuer = randomBytes(ISSUER_LENGTH);
     this.#registry = new TokenRegistry(options, clock, failed);
   }
@@ -173,7 +177,15 @@ export class OffloadEngine {
     const isOtherUser = user !== holder.user;
     if (isOtherUser && (scope === "user" || this.options.tokenScope === "user")) return "other user";
     const use = this.#registry.use(name);
-    if (use !== undefined) return use;
+    if (use !== undefined) {
+      const { lost } = use.record.source;
+      if (lost === undefined) return use;
+      use.revoke(lost);
+      use.end(false);
+      return lost;
+    }
+    const ended = this.#registry.whyEnded(name);
+    if (ended !== undefined) return ended;
     if (this.clock.now() >= expires) return "expired";
     return issuer.equals(this.#issuer) ? "unknown" : "other server";
   }

@@ -2,8 +2,11 @@
 
 import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus } from "../nt/status.ts";
-import { CopyRefusedError } from "./refusal.ts";
+import { CopyRefusedError, type RefusalReason } from "./refusal.ts";
 import type { TokenSource } from "./token-source.ts";
+
+/** Revoked tokens whose reason is remembered, for the log. */
+const MAX_REVOKED = 1024;
 
 /** Time as a parameter. Milliseconds. */
 export interface OffloadClock {
@@ -85,8 +88,8 @@ export interface TokenUse {
   readonly record: TokenRecord;
   /** @param spent the data have been read to their end */
   end(spent: boolean): void;
-  /** Ends the token for everybody: its data are no longer what they were. */
-  revoke(): void;
+  /** Ends the token for everybody. */
+  revoke(reason: RefusalReason): void;
 }
 
 /** The tokens that a server has given out and still honours. */
@@ -96,6 +99,7 @@ export class TokenRegistry {
   readonly #failed: (error: unknown) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #perSession = new Map<object, Set<Entry>>();
+  readonly #revoked = new Map<string, RefusalReason>();
   #bytes = 0;
 
   /** @param failed hears of data that could not be given up */
@@ -181,13 +185,29 @@ export class TokenRegistry {
         entry.deadline = this.#clock.now() + entry.timeToLive;
         if (entry.removed && entry.uses === 0) this.#release(entry);
       },
-      revoke: () => this.#remove(entry),
+      revoke: (reason) => {
+        this.#remove(entry);
+        this.#note(entry.name, reason);
+      },
     };
   }
 
   /** Ends all tokens, or those of some sources. */
   clear(which: (source: TokenSource) => boolean = () => true): void {
     for (const entry of [...this.#entries.values()]) if (which(entry.source)) this.#remove(entry);
+  }
+
+  /** Why a token was revoked, for as long as there is room to remember. */
+  whyEnded(name: Buffer): RefusalReason | undefined {
+    return this.#revoked.get(name.toString("hex"));
+  }
+
+  #note(name: string, reason: RefusalReason): void {
+    for (const [oldest] of this.#revoked) {
+      if (this.#revoked.size < MAX_REVOKED) break;
+      this.#revoked.delete(oldest);
+    }
+    this.#revoked.set(name, reason);
   }
 
   #watch(entry: Entry): void {

@@ -2,16 +2,24 @@
 
 import type { Awaitable } from "../nt/awaitable.ts";
 import type { Volume, VolumeStream } from "../vfs/volume.ts";
+import type { Place } from "./preserved-ranges.ts";
+import type { RefusalReason } from "./refusal.ts";
 
-/** Where the data of a token are. */
+/** Where the data of a token are, at the offsets that they had when it was made. */
 export interface TokenSource {
   readonly volume: Volume;
-  /** Holds the data at the offsets that they had when the token was made. */
+  /** Holds the data, unless they have been changed since: {@link locate} knows. */
   readonly stream: VolumeStream;
-  /** Nothing can change the data. Otherwise they are the stream that clients write, and {@link isCurrent} tells. */
+  /** Bytes: where the data ended when the token was made, or the range behind which it does not look. */
+  readonly endOfFile: number;
+  /** Nothing can change the data. */
   readonly pinned: boolean;
-  /** Whether the data are still those of the moment at which the token was made. */
-  isCurrent(): Awaitable<boolean>;
+  /** Why the data of the moment at which the token was made are no longer to be had. */
+  readonly lost: RefusalReason | undefined;
+  /** Where the bytes from `offset` on are to be read from, `length` at most. */
+  locate(offset: number, length: number): Place;
+  /** To be asked after bytes of {@link stream} have been read: whether they were the right ones all the time. */
+  isUntouched(offset: number, length: number): boolean;
   release(): Awaitable<void>;
 }
 
@@ -20,14 +28,22 @@ export class PinnedSource implements TokenSource {
   readonly volume: Volume;
   readonly stream: VolumeStream;
   readonly pinned = true;
+  readonly lost: RefusalReason | undefined = undefined;
+
+  readonly endOfFile: number;
 
   /** @param stream made by the volume's `pins`; closed with the source */
-  constructor(volume: Volume, stream: VolumeStream) {
+  constructor(volume: Volume, stream: VolumeStream, endOfFile: number) {
     this.volume = volume;
     this.stream = stream;
+    this.endOfFile = endOfFile;
   }
 
-  isCurrent(): boolean {
+  locate(offset: number, length: number): Place {
+    return { from: this.stream, offset, length };
+  }
+
+  isUntouched(): boolean {
     return true;
   }
 

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
-import type { Volume, VolumeStream } from "../vfs/volume.ts";
+import type { ByteRange, Volume, VolumeStream } from "../vfs/volume.ts";
 import { copyRange } from "./copier.ts";
 import type { CopyWay } from "./operations.ts";
+import type { Place } from "./preserved-ranges.ts";
+import { invalidToken } from "./refusal.ts";
 import type { TokenSource } from "./token-source.ts";
 
 export interface CopyTarget {
   readonly volume: Volume;
   readonly stream: VolumeStream;
+  /** Runs a change of a range of the stream. */
+  change<T>(range: ByteRange, work: () => Awaitable<T>): Awaitable<T>;
 }
 
 /** How much one call may do. */
@@ -32,9 +37,18 @@ const COPY_PIECE = 8 * 1024 * 1024;
 /** Bytes of zeros; no data move. */
 const ZERO_PIECE = 16 * 1024 ** 4;
 
+interface Piece {
+  /** 0 where the data moved elsewhere while they were read. */
+  readonly bytes: number;
+  readonly way: CopyWay;
+  /** It is worth trying to share the next blocks. */
+  readonly mayShare: boolean;
+}
+
 /**
  * Brings bytes of a source into a file by the cheapest way that works: zeros as zeros, shared blocks, a copy by the storage or
  * the kernel, a copy through memory. Stops early when the budget is used up, after one piece at least.
+ * @throws SmbError INVALID_TOKEN the data of the source are lost: what has been written is worth nothing
  * @throws SmbError what the storage throws, where nothing has been done before
  */
 export async function copyFromSource(
@@ -51,40 +65,66 @@ export async function copyFromSource(
   while (progress.done < length && moved < budget.bytes && (progress.done === 0 || budget.goesOn())) {
     const from = sourceOffset + progress.done;
     const to = offset + progress.done;
-    const rest = length - progress.done;
+    const most = Math.min(length - progress.done, mayShare ? CLONE_PIECE : COPY_PIECE);
     try {
-      const shared = mayShare ? await shareSome(source, from, target, to, rest) : 0;
-      if (shared > 0) {
-        note(progress, "reflink", shared);
-        continue;
-      }
-      // A piece that begins or ends inside a block is copied, up to where blocks can be shared again.
-      const piece = mayShare ? untilShared(target.volume, from, to, rest) : Math.min(COPY_PIECE, rest);
-      if (piece === undefined) {
-        mayShare = false;
-        continue;
-      }
-      if (shared < 0) mayShare = false;
-      const way = await copySome(source, from, target.stream, to, Math.min(piece, COPY_PIECE));
-      note(progress, way, Math.min(piece, COPY_PIECE));
-      if (way !== "zero") moved += Math.min(piece, COPY_PIECE);
+      // The range of the change may hold data of the source itself: where those are is known when they have been kept.
+      const piece = await target.change({ offset: to, length: most }, () =>
+        copyPiece(source, from, target, to, most, mayShare),
+      );
+      mayShare = piece.mayShare;
+      if (source.lost !== undefined) break;
+      note(progress, piece);
+      if (piece.way === "kernel" || piece.way === "process") moved += piece.bytes;
     } catch (error) {
       // The client learns of the failure when it goes on from where it stands.
       if (progress.done === 0) throw error;
       break;
     }
   }
+  if (source.lost !== undefined) throw invalidToken(source.lost);
   return progress;
 }
 
-function note(progress: CopyProgress, way: CopyWay, bytes: number): void {
+function note(progress: CopyProgress, { bytes, way }: Piece): void {
+  if (bytes === 0) return;
   progress.done += bytes;
   progress.ways.set(way, (progress.ways.get(way) ?? 0) + bytes);
 }
 
+async function copyPiece(
+  source: TokenSource,
+  from: number,
+  target: CopyTarget,
+  to: number,
+  length: number,
+  mayShare: boolean,
+): Promise<Piece> {
+  const place = source.locate(from, length);
+  const piece = await copyPlace(place, target, to, mayShare);
+  return place.from === source.stream && !source.isUntouched(from, piece.bytes) ? { ...piece, bytes: 0 } : piece;
+}
+
+async function copyPlace(place: Place, target: CopyTarget, to: number, mayShare: boolean): Promise<Piece> {
+  const { from, offset, length } = place;
+  if (from === undefined) {
+    return { bytes: await writeZeros(target.stream, to, length), way: "zero", mayShare };
+  }
+  if (Buffer.isBuffer(from)) {
+    await target.stream.write(to, from.subarray(offset, offset + length));
+    return { bytes: length, way: "process", mayShare };
+  }
+  const shared = mayShare ? await shareSome(from, offset, target, to, length) : 0;
+  if (shared > 0) return { bytes: shared, way: "reflink", mayShare };
+  // A piece that begins or ends inside a block is copied, up to where blocks can be shared again.
+  const piece = mayShare && shared === 0 ? untilShared(target.volume, offset, to, length) : undefined;
+  const bytes = Math.min(piece ?? length, COPY_PIECE);
+  const way = await copySome(from, offset, target.stream, to, bytes);
+  return { bytes, way, mayShare: mayShare && piece !== undefined };
+}
+
 /** Bytes shared; 0 where the range does not begin with whole blocks, -1 where these two files share none. */
 async function shareSome(
-  source: TokenSource,
+  source: VolumeStream,
   from: number,
   target: CopyTarget,
   to: number,
@@ -92,42 +132,38 @@ async function shareSome(
 ): Promise<number> {
   const { clone, info } = target.volume;
   const unit = info.allocationUnit;
-  if (clone === undefined || source.stream === target.stream) return -1;
+  if (clone === undefined || source === target.stream) return -1;
   if (from % unit !== 0 || to % unit !== 0) return 0;
   const whole = Math.min(length, CLONE_PIECE) - (Math.min(length, CLONE_PIECE) % unit);
   if (length <= CLONE_PIECE && whole < length) {
     // The tail can be shared where it is the end of both files.
-    const [{ endOfFile: sourceEnd }, { endOfFile: targetEnd }] = [
-      await source.stream.size(),
-      await target.stream.size(),
-    ];
+    const [{ endOfFile: sourceEnd }, { endOfFile: targetEnd }] = [await source.size(), await target.stream.size()];
     const ends = from + length === sourceEnd && to + length >= targetEnd;
-    if (ends && (await clone.clone(source.stream, from, target.stream, to, length))) return length;
+    if (ends && (await clone.clone(source, from, target.stream, to, length))) return length;
   }
   if (whole === 0) return 0;
-  return (await clone.clone(source.stream, from, target.stream, to, whole)) ? whole : -1;
+  return (await clone.clone(source, from, target.stream, to, whole)) ? whole : -1;
 }
 
 /** Bytes to copy before whole blocks follow again; `undefined` where the two ranges are shifted against each other. */
 function untilShared(volume: Volume, from: number, to: number, length: number): number | undefined {
   const unit = volume.info.allocationUnit;
   if (from % unit !== to % unit) return undefined;
-  const rest = from % unit === 0 ? length : Math.min(length, unit - (from % unit));
-  return rest;
+  return from % unit === 0 ? length : Math.min(length, unit - (from % unit));
 }
 
 async function copySome(
-  source: TokenSource,
+  source: VolumeStream,
   from: number,
   target: VolumeStream,
   to: number,
   length: number,
 ): Promise<CopyWay> {
-  if ((await source.stream.isKnownZero?.({ offset: from, length })) === true) {
+  if ((await source.isKnownZero?.({ offset: from, length })) === true) {
     await writeZeros(target, to, length);
     return "zero";
   }
-  const { bytes, way } = await copyRange(source.stream, from, target, to, length);
+  const { bytes, way } = await copyRange(source, from, target, to, length);
   if (bytes < length) throw new SmbError(NtStatus.INVALID_TOKEN, "the data of the token end early");
   return way;
 }

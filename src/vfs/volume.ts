@@ -160,6 +160,13 @@ export interface Volume {
 
   readonly pins?: DataPins | undefined;
 
+  /**
+   * An empty sparse stream of no file, gone when it is closed or the process ends: room for data for a while.
+   * `undefined`: the storage has none
+   * @throws DISK_FULL
+   */
+  scratch?(): Awaitable<VolumeStream | undefined>;
+
   space(): Awaitable<VolumeSpace>;
 
   /**
@@ -248,6 +255,18 @@ export interface ByteRange {
   readonly length: number;
 }
 
+/**
+ * Tells whether others have changed the data of a stream: other programs, or other users of the volume. Changes of the file's
+ * metadata by others may count, those through the volume do not.
+ */
+export interface ChangeWatch {
+  /** False for good from the first change by others on. One that happens during a change of one's own may go unseen. */
+  readonly isIntact: boolean;
+  /** Runs a change of the data that is one's own. */
+  changing<T>(change: () => Awaitable<T>): Awaitable<T>;
+  end(): void;
+}
+
 /** The data of one stream. Offsets and lengths are bytes, safe integers, checked by the caller against `maximumFileSize`. */
 export interface VolumeStream {
   /** As stored. */
@@ -276,11 +295,10 @@ export interface VolumeStream {
   /** True where it is known, without reading, that a range holds nothing but zeros. */
   isKnownZero?(range: ByteRange): Awaitable<boolean>;
   /**
-   * A value that is another one after each change of the data, whoever makes it; changes of the file's metadata may change
-   * it too. With `settled` it waits, some milliseconds, until no later change can leave it as it is.
+   * Begins to watch the data for changes that others make. May wait some milliseconds, until no later change can go unseen.
    * `undefined`: the stream cannot tell, or does not come to rest
    */
-  changeState?(settled: boolean): Awaitable<string | undefined>;
+  watch?(): Awaitable<ChangeWatch | undefined>;
   /** Returns when data and size are stable. */
   flush(): Awaitable<void>;
   close(): Awaitable<void>;

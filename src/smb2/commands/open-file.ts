@@ -12,6 +12,7 @@ import { waitForBreak } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import { ChannelSequence } from "../state/channel-sequence.ts";
 import { closeOpen } from "../state/close-open.ts";
+import { everythingFrom, WHOLE } from "../state/data-changes.ts";
 import { LockSequences } from "../state/lock-sequences.ts";
 import type { FileOpen } from "../state/open.ts";
 import { disturbsOplocks } from "../state/oplock.ts";
@@ -349,7 +350,7 @@ const OVERWRITE_FILTER = CompletionFilter.ATTRIBUTES | CompletionFilter.SIZE | C
 
 async function overwrite(open: FileOpen, action: number, parameters: OpenParameters): Promise<void> {
   if (action === CreateAction.CREATED) return;
-  await open.stream.changes.run(() => open.stream.data?.setEndOfFile(0));
+  await open.stream.changes.run(WHOLE, () => open.stream.data?.setEndOfFile(0));
   if (open.stream.name !== "") {
     reportResized(open, 0);
     return;
@@ -457,7 +458,8 @@ function register(request: Request, parameters: OpenParameters, found: Registrat
 async function applyAllocation(request: Request, open: FileOpen, size: number | undefined): Promise<void> {
   if (size === undefined || size === 0 || open.stream.data === undefined) return;
   try {
-    await open.stream.data.setAllocation(size);
+    const { changes, data } = open.stream;
+    await changes.run(everythingFrom(size), () => data.setAllocation(size));
   } catch (error) {
     open.deleteOnClose = true;
     await closeOpen(request.server, open);

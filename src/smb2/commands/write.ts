@@ -73,7 +73,7 @@ function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset
   noteWritten(open);
   const target = stream.data;
   const written = writeDeferred(open, request.server.context.clock, () =>
-    stream.changes.run(() => target.write(offset, data)),
+    stream.changes.run({ offset, length: data.length }, () => target.write(offset, data)),
   );
   if (!isWriteThrough(request, open, message)) return chain(written, respond);
   return chain(

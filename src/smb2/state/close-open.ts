@@ -6,6 +6,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { FileStat } from "../../vfs/volume.ts";
 import type { Smb2Server } from "../server.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
+import { WHOLE } from "./data-changes.ts";
 import type { FileOpen, Open, PipeOpen } from "./open.ts";
 import { reportDirectoryDeleted, reportName, reportPending, reportStreamName } from "./report-change.ts";
 import type { SharedFile } from "./shared-file.ts";
@@ -66,10 +67,9 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
 function removeStream({ file, stream, link, tree }: FileOpen): Awaitable<void> {
   if (stream.name === "" || !stream.deletePending || stream.opens.size > 0 || link.deletePending) return;
   file.streams.delete(foldName(stream.name));
-  return chain(stream.data?.close(), () =>
-    chain(file.node.removeStream(stream.name), () =>
-      reportStreamName(tree.files, FileAction.REMOVED_STREAM, link.path, stream.name),
-    ),
+  const remove = () => chain(stream.data?.close(), () => file.node.removeStream(stream.name));
+  return chain(stream.changes.run(WHOLE, remove), () =>
+    reportStreamName(tree.files, FileAction.REMOVED_STREAM, link.path, stream.name),
   );
 }
 

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../../nt/awaitable.ts";
+import type { StreamPreserver } from "../../offload/stream-preserver.ts";
+import type { ByteRange } from "../../vfs/volume.ts";
 
-/** Counts the changes that the server makes to the data of a stream, so that nobody takes old data for new ones. */
+/** A change of everything there is. */
+export const WHOLE: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
+
+/** A change of everything from an offset on: the size. */
+export function everythingFrom(offset: number): ByteRange {
+  return { offset, length: Number.MAX_SAFE_INTEGER - offset };
+}
+
+/** The changes that the server makes to the data of a stream: whoever needs the old data has them kept first. */
 export class DataChanges {
   /** Another number after each change has begun. */
   generation = 0;
+  /** Present while tokens stand for data of the stream. */
+  preserver: StreamPreserver | undefined;
   #active = 0;
   #waiting: (() => void)[] = [];
 
@@ -14,13 +26,13 @@ export class DataChanges {
     return this.#active > 0;
   }
 
-  /** Runs a change. */
-  run<T>(change: () => Awaitable<T>): Awaitable<T> {
+  /** Runs a change of a range of bytes: at once, unless something of it has to be kept. */
+  run<T>(range: ByteRange, change: () => Awaitable<T>): Awaitable<T> {
     this.generation++;
     this.#active++;
     let result: Awaitable<T>;
     try {
-      result = change();
+      result = this.preserver === undefined ? change() : this.preserver.change(range, change);
     } catch (error) {
       this.#ended();
       throw error;

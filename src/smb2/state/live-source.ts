@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
-import { foldName } from "../../nt/names.ts";
+import type { PreserveBudget } from "../../offload/preserve-budget.ts";
+import type { Place } from "../../offload/preserved-ranges.ts";
+import type { RefusalReason } from "../../offload/refusal.ts";
+import { StreamPreserver, type StreamSnapshot } from "../../offload/stream-preserver.ts";
 import type { TokenSource } from "../../offload/token-source.ts";
-import type { Volume, VolumeStream } from "../../vfs/volume.ts";
+import type { ByteRange, ChangeWatch, Volume, VolumeStream } from "../../vfs/volume.ts";
 import type { FileOpen } from "./open.ts";
 import type { FileTable, SharedStream } from "./shared-file.ts";
 
@@ -11,56 +14,98 @@ import type { FileTable, SharedStream } from "./shared-file.ts";
 const MAX_TRIES = 8;
 
 /**
- * The data of a stream that clients go on writing, valid for as long as nobody has changed them: by the count of changes
- * through this server, and by what the storage tells of changes from elsewhere. Keeps the file open.
+ * The data of a stream that clients go on writing, as they were at one moment: what the server changes is kept before, as long
+ * as there is room for it; what others change ends them. Keeps the file open.
  */
 export class LiveSource implements TokenSource {
   readonly volume: Volume;
   readonly stream: VolumeStream;
   readonly pinned = false;
+  readonly endOfFile: number;
+  readonly #snapshot: StreamSnapshot;
   readonly #shared: SharedStream;
   readonly #files: FileTable;
-  readonly #generation: number;
-  readonly #state: string;
 
-  private constructor(shared: SharedStream, data: VolumeStream, files: FileTable, state: string) {
+  private constructor(shared: SharedStream, files: FileTable, preserver: StreamPreserver, held: Held) {
     this.volume = shared.file.volume;
-    this.stream = data;
+    this.stream = preserver.data;
+    this.endOfFile = held.endOfFile;
+    this.#snapshot = preserver.snapshot(held.range);
     this.#shared = shared;
     this.#files = files;
-    this.#generation = shared.changes.generation;
-    this.#state = state;
     shared.file.holds++;
   }
 
-  /** `undefined`: the stream does not come to rest, or its storage cannot tell. */
-  static async of(open: FileOpen): Promise<LiveSource | undefined> {
-    const { stream: shared, tree } = open;
+  /** `undefined`: the stream does not come to rest, or its storage cannot tell of changes by others. */
+  static async of(open: FileOpen, range: ByteRange, budget: PreserveBudget): Promise<LiveSource | undefined> {
+    const { stream: shared } = open;
+    const { changes } = shared;
+    const { files } = open.tree;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      await shared.changes.idle();
-      const { generation } = shared.changes;
+      await changes.idle();
+      const { generation } = changes;
       const { data } = shared;
-      if (data?.changeState === undefined || tree.files === undefined) return undefined;
-      const state = await data.changeState(true);
-      if (state === undefined || open.closing) return undefined;
-      const atRest = !shared.changes.isActive && shared.changes.generation === generation && shared.data === data;
-      if (atRest) return new LiveSource(shared, data, tree.files, state);
+      if (data?.watch === undefined || files === undefined || open.closing) return undefined;
+      const known = usable(shared, data);
+      const watch = known === undefined ? await data.watch() : undefined;
+      if (known === undefined && watch === undefined) return undefined;
+      const { endOfFile } = await data.size();
+      const atRest = !changes.isActive && changes.generation === generation && shared.data === data && !open.closing;
+      if (atRest && changes.preserver === known) {
+        const preserver = known ?? (watch === undefined ? undefined : preserve(shared, data, watch, budget));
+        const length = Math.max(0, Math.min(range.length, endOfFile - range.offset));
+        const held = { endOfFile, range: { offset: range.offset, length } };
+        if (preserver !== undefined) return new LiveSource(shared, files, preserver, held);
+      }
+      watch?.end();
     }
     return undefined;
   }
 
-  isCurrent(): Awaitable<boolean> {
-    if (!this.#isUntouched()) return false;
-    return chain(this.stream.changeState?.(false), (state) => state === this.#state && this.#isUntouched());
+  get lost(): RefusalReason | undefined {
+    return this.#snapshot.lost;
   }
 
-  #isUntouched(): boolean {
-    const { changes, data, file, name } = this.#shared;
-    if (changes.isActive || changes.generation !== this.#generation) return false;
-    return data === this.stream && file.streams.get(foldName(name)) === this.#shared;
+  locate(offset: number, length: number): Place {
+    return this.#snapshot.locate(offset, length);
+  }
+
+  isUntouched(offset: number, length: number): boolean {
+    return this.#snapshot.preserved.isFree(offset, length);
   }
 
   release(): Awaitable<void> {
-    return this.#files.release(this.#shared.file);
+    return chain(this.#snapshot.release(), () => this.#files.release(this.#shared.file));
   }
+}
+
+interface Held {
+  /** Bytes, as the whole stream was. */
+  readonly endOfFile: number;
+  readonly range: ByteRange;
+}
+
+/** Has the stream looked after, from now until nobody needs that any more. */
+function preserve(
+  { file, changes }: SharedStream,
+  data: VolumeStream,
+  watch: ChangeWatch,
+  budget: PreserveBudget,
+): StreamPreserver {
+  const idle = () => {
+    if (changes.preserver === preserver) changes.preserver = undefined;
+  };
+  const preserver = new StreamPreserver({ volume: file.volume, data, watch, budget, idle });
+  changes.preserver = preserver;
+  return preserver;
+}
+
+/** What looks after the stream already, where that is still good. No change is under way. */
+function usable({ changes }: SharedStream, data: VolumeStream): StreamPreserver | undefined {
+  const { preserver } = changes;
+  if (preserver === undefined || changes.isActive) return undefined;
+  if (preserver.data === data && preserver.isIntact) return preserver;
+  preserver.detach();
+  changes.preserver = undefined;
+  return undefined;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
+import { StampWatch } from "../stamp-watch.ts";
+import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
 import { checkWritable, type MemoryNode, MemoryStreamNode } from "./node.ts";
+import type { StreamData } from "./stream-data.ts";
 
 /** An open stream of a memory volume. */
 export class MemoryStream implements VolumeStream {
@@ -71,9 +73,9 @@ export class MemoryStream implements VolumeStream {
     return this.#stream.data.isHole(range);
   }
 
-  changeState(): string | undefined {
+  watch(): ChangeWatch {
     this.#check();
-    return String(this.#stream.data.changes);
+    return new MemoryWatch(this.#stream.data);
   }
 
   /** What the stream holds now, for as long as the result is open. @throws SmbError DISK_FULL */
@@ -114,4 +116,12 @@ export class MemoryStream implements VolumeStream {
     checkWritable(this.#node.state);
     if (end > this.#node.state.maximumFileSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
+}
+
+class MemoryWatch extends StampWatch<number> {
+  constructor(data: StreamData) {
+    super(data.changes, () => data.changes);
+  }
+
+  end(): void {}
 }

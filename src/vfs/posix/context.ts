@@ -3,6 +3,7 @@
 import type { FileIds, FileKey } from "./file-id.ts";
 import type { MetadataStore } from "./metadata.ts";
 import { OpenFlag, openBeneath, pathOf } from "./native/files.ts";
+import type { OwnChanges } from "./own-changes.ts";
 import type { Resolver } from "./resolve.ts";
 import type { SecurityStore } from "./security-store.ts";
 import type { SpillFolder } from "./spill.ts";
@@ -32,6 +33,7 @@ export interface PosixContext {
   readonly moves: { count: number };
   readonly spill: SpillFolder;
   readonly openStreams: OpenStreams;
+  readonly ownChanges: OwnChanges;
   readonly logger: PosixLogger;
 }
 

@@ -3,7 +3,7 @@
 import { fdatasync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Awaitable } from "../../nt/awaitable.ts";
-import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
+import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
 import { copyBetween } from "./copy.ts";
 import { readFully, writeFully } from "./data-io.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -23,6 +23,7 @@ import {
   writeNow,
 } from "./native/data.ts";
 import { type Statx, statOpen } from "./native/stat.ts";
+import { stampOf } from "./own-changes.ts";
 import type { Storage } from "./storage.ts";
 
 /** Bytes; a read up to here is tried from the page cache first. */
@@ -44,6 +45,8 @@ export interface DataOwner {
   setSparse(sparse: boolean): void;
   /** The data are about to change: the file gets its ARCHIVE attribute. @throws MEDIA_WRITE_PROTECTED */
   modified(): void;
+  /** Where a watch on the data is to hear of changes of the file's metadata; absent where nobody relies on the data. */
+  watch?(stamp: string): ChangeWatch;
 }
 
 /** The default data stream of a file. */
@@ -208,15 +211,17 @@ export class DataStream implements VolumeStream {
     return data === -Errno.ENXIO || data >= range.offset + range.length;
   }
 
-  /** ctime cannot be set to what it was; it moves in ticks, so that what changed just now may change again unseen. */
-  async changeState(settled: boolean): Promise<string | undefined> {
+  async watch(): Promise<ChangeWatch | undefined> {
+    const stamp = await this.settledStamp();
+    return stamp === undefined ? undefined : this.#owner.watch?.(stamp);
+  }
+
+  /** Times move in ticks, so that what changed just now might change again unseen. `undefined`: it does not come to rest */
+  async settledStamp(): Promise<string | undefined> {
     for (let tries = 0; tries < SETTLE_TRIES; tries++) {
       const stat = this.#stat();
-      const { changeSeconds, changeNanoseconds } = stat;
-      const age = Date.now() - (changeSeconds * 1000 + changeNanoseconds / 1e6);
-      if (!settled || age > TIMESTAMP_TICK) {
-        return `${stat.size} ${stat.writeSeconds}.${stat.writeNanoseconds} ${changeSeconds}.${changeNanoseconds}`;
-      }
+      const age = Date.now() - (stat.changeSeconds * 1000 + stat.changeNanoseconds / 1e6);
+      if (age > TIMESTAMP_TICK) return stampOf(stat);
       await sleep(TIMESTAMP_TICK);
     }
     return undefined;

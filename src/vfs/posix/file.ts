@@ -6,6 +6,7 @@ import { fileTimeToUnix } from "../../nt/filetime.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type {
   BasicChange,
+  ChangeWatch,
   CreateOptions,
   DirectoryCursor,
   ExtendedAttribute,
@@ -79,6 +80,10 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   setBasic(change: BasicChange): void {
     this.#mustBeWritable();
+    this.#context.ownChanges.run(this.key, () => this.#setBasic(change));
+  }
+
+  #setBasic(change: BasicChange): void {
     const { creationTime, attributes, lastAccessTime, lastWriteTime, changeTime } = change;
     if (creationTime !== undefined || attributes !== undefined) {
       this.#madeArchived = false;
@@ -110,7 +115,9 @@ export class PosixFile implements VolumeFile, DataOwner {
   setSecurity(descriptor: Buffer): void {
     this.#mustBeWritable();
     this.#mustHaveMetadata();
-    this.#context.security.set(this.descriptor.handle, this.key, descriptor);
+    this.#context.ownChanges.run(this.key, () =>
+      this.#context.security.set(this.descriptor.handle, this.key, descriptor),
+    );
   }
 
   extendedAttributes(): readonly ExtendedAttribute[] {
@@ -121,7 +128,7 @@ export class PosixFile implements VolumeFile, DataOwner {
     this.#mustBeWritable();
     this.#mustHaveMetadata();
     this.#context.metadata.forget(this.key);
-    writeExtendedAttributes(this.descriptor.handle, attributes);
+    this.#context.ownChanges.run(this.key, () => writeExtendedAttributes(this.descriptor.handle, attributes));
   }
 
   streams(): readonly StreamInfo[] {
@@ -214,6 +221,10 @@ export class PosixFile implements VolumeFile, DataOwner {
     this.#changeAttributes(sparse ? 0 : FileAttribute.SPARSE_FILE, sparse ? FileAttribute.SPARSE_FILE : 0);
   }
 
+  watch(stamp: string): ChangeWatch {
+    return this.#context.ownChanges.watch(this.key, this.descriptor, stamp);
+  }
+
   modified(): void {
     this.#mustBeWritable();
     if (this.#madeArchived) return;
@@ -239,7 +250,9 @@ export class PosixFile implements VolumeFile, DataOwner {
     const attributes = (old & ~clear) | set;
     if (attributes === old) return;
     const creationTime = present.creationTime ?? defaultCreationTime(stat);
-    this.#context.metadata.set(this.descriptor.handle, this.key, attributes, creationTime);
+    this.#context.ownChanges.run(this.key, () =>
+      this.#context.metadata.set(this.descriptor.handle, this.key, attributes, creationTime),
+    );
   }
 
   #statx(): Statx {

@@ -13,6 +13,7 @@ import { defaultCreationTime, MetadataStore } from "./metadata.ts";
 import { AT_FDCWD, close, OpenFlag, openOwn, removeName } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statOpen } from "./native/stat.ts";
 import { getXattr, setXattr } from "./native/xattr.ts";
+import { OwnChanges } from "./own-changes.ts";
 import { Resolver } from "./resolve.ts";
 import { type DefaultSecurity, SecurityStore } from "./security-store.ts";
 import { SpillFolder } from "./spill.ts";
@@ -130,6 +131,7 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
     moves: { count: 0 },
     spill: new SpillFolder(root),
     openStreams: new OpenStreams(),
+    ownChanges: new OwnChanges(),
     logger,
   };
   return {

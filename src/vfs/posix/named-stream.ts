@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createHash } from "node:crypto";
 import type { Awaitable } from "../../nt/awaitable.ts";
 import { chain } from "../../nt/awaitable.ts";
-import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
+import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
 import { copyByReading } from "./copy-by-reading.ts";
 import { DataStream } from "./data-stream.ts";
 import type { StreamState, StreamStore } from "./stream-store.ts";
@@ -101,10 +100,10 @@ export class NamedStream implements VolumeStream {
     return at instanceof DataStream && at.isKnownZero(range);
   }
 
-  /** A small stream is told by its content. */
-  changeState(settled: boolean): Awaitable<string | undefined> {
+  /** What is in an attribute cannot be watched, but is small enough to be copied. */
+  watch(): Awaitable<ChangeWatch | undefined> {
     const at = this.#locate();
-    return at instanceof DataStream ? at.changeState(settled) : createHash("sha256").update(at).digest("hex");
+    return at instanceof DataStream ? at.watch() : undefined;
   }
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {

@@ -4,30 +4,43 @@ import type { ByteRange, DataPins, VolumeStream } from "../volume.ts";
 import { fileOf, openNameless } from "./clone.ts";
 import { DataStream } from "./data-stream.ts";
 import { Descriptor } from "./descriptor.ts";
-import { check, Errno } from "./errno.ts";
+import { check, Errno, errnoError } from "./errno.ts";
 import { isUnsupported } from "./native/data.ts";
 import type { Storage } from "./storage.ts";
 
 /** How often a pin is tried again because the end of the file has moved meanwhile. */
 const MAX_RACES = 16;
 
-/** Keeps data by sharing their blocks with a file that never has a name: it is gone when it is closed, by whatever. */
+/**
+ * Keeps data by sharing their blocks with a file that never has a name: it is gone when it is closed, by whatever. Data in an
+ * attribute are copied to such a file.
+ */
 export class PosixPins implements DataPins {
   readonly #root: number;
   readonly #storage: Storage;
+  readonly #clones: boolean;
 
-  /** @param root descriptor of a directory on the file system */
-  constructor(root: number, storage: Storage) {
+  /** @param root descriptor of a directory on the file system  @param clones files can share blocks */
+  constructor(root: number, storage: Storage, clones: boolean) {
     this.#root = root;
     this.#storage = storage;
+    this.#clones = clones;
+  }
+
+  /** An empty file without a name. `undefined`: the file system has no such files */
+  scratch(): DataStream | undefined {
+    const fd = openNameless(this.#root);
+    if (fd >= 0) return this.#streamOf(fd);
+    if (fd === -Errno.EOPNOTSUPP || fd === -Errno.EISDIR || fd === -Errno.EINVAL) return undefined;
+    throw errnoError(-fd, "open a file without a name");
   }
 
   async pin(source: VolumeStream, range: ByteRange): Promise<VolumeStream | undefined> {
-    const fd = openNameless(this.#root);
-    if (fd < 0) return undefined;
-    const pinned = this.#streamOf(fd);
+    const file = fileOf(source);
+    if (file !== undefined && !this.#clones) return undefined;
+    const pinned = this.scratch();
+    if (pinned === undefined) return undefined;
     try {
-      const file = fileOf(source);
       const done = await (file === undefined ? copySmall(source, range, pinned) : this.#share(file, range, pinned));
       if (done) return pinned;
     } catch (error) {

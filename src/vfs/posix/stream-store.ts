@@ -3,6 +3,7 @@
 import { foldName, isValidStreamName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { StreamInfo } from "../volume.ts";
+import type { PosixContext } from "./context.ts";
 import { type DataOwner, DataStream } from "./data-stream.ts";
 import { Descriptor } from "./descriptor.ts";
 import { check, Errno } from "./errno.ts";
@@ -20,6 +21,7 @@ import {
   xattrNames,
   xattrValue,
 } from "./native/xattr.ts";
+import type { OwnChanges } from "./own-changes.ts";
 import { streamNameOf, streamXattr } from "./samba-names.ts";
 import { parseStream, serialiseStream, streamLength } from "./samba-stream.ts";
 import { SpillFolder } from "./spill.ts";
@@ -98,6 +100,7 @@ export class StreamStore {
   readonly #open: OpenStreams;
   readonly #spill: SpillFolder;
   readonly #storage: Storage;
+  readonly #ownChanges: OwnChanges;
   readonly #descriptor: Descriptor;
   readonly #changed: () => void;
   /** Makes the attributes of the file stable. */
@@ -109,7 +112,7 @@ export class StreamStore {
   constructor(
     descriptor: Descriptor,
     key: FileKey,
-    shared: { readonly openStreams: OpenStreams; readonly spill: SpillFolder; readonly storage: Storage },
+    shared: Pick<PosixContext, "openStreams" | "spill" | "storage" | "ownChanges">,
     hooks: { readonly changed: () => void; readonly flush: () => Promise<void> },
   ) {
     this.#descriptor = descriptor;
@@ -118,6 +121,7 @@ export class StreamStore {
     this.#open = shared.openStreams;
     this.#spill = shared.spill;
     this.#storage = shared.storage;
+    this.#ownChanges = shared.ownChanges;
     this.#changed = hooks.changed;
     this.flush = hooks.flush;
   }
@@ -157,7 +161,9 @@ export class StreamStore {
     mustBeValid(name);
     if (this.#find(name) !== undefined) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
     this.#changed();
-    const result = setXattr(this.#fd, streamXattr(name), serialiseStream(Buffer.alloc(0)), XattrFlag.CREATE);
+    const result = this.#own(() =>
+      setXattr(this.#fd, streamXattr(name), serialiseStream(Buffer.alloc(0)), XattrFlag.CREATE),
+    );
     if (isTooLarge(result)) close(this.#spill.create(this.#mustHaveFolder(), name, () => {}));
     else check(result, "setxattr");
     this.#descriptor.hold();
@@ -173,7 +179,7 @@ export class StreamStore {
     const stored = this.#find(name);
     if (stored === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
     this.#changed();
-    this.#erase(stored);
+    this.#own(() => this.#erase(stored));
     this.#open.remove(this.#key, stored);
   }
 
@@ -187,12 +193,12 @@ export class StreamStore {
     if (target !== undefined && !same && !replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
     if (stored === to) return;
     this.#changed();
-    this.#move(stored, to);
-    if (target !== undefined && !same) {
+    this.#own(() => {
+      this.#move(stored, to);
       // What was replaced may have been kept in the other place, or under a name in another case.
-      this.#eraseAllBut(target, to);
-      this.#open.remove(this.#key, target);
-    }
+      if (target !== undefined && !same) this.#eraseAllBut(target, to);
+    });
+    if (target !== undefined && !same) this.#open.remove(this.#key, target);
     const state = this.#open.get(this.#key, stored);
     if (state !== undefined) this.#open.rename(state, to);
   }
@@ -220,7 +226,7 @@ export class StreamStore {
   /** @returns false when the attribute cannot hold so much */
   writeValue(state: StreamState, data: Buffer): boolean {
     this.#changed();
-    const result = setXattr(this.#fd, streamXattr(state.name), serialiseStream(data));
+    const result = this.#own(() => setXattr(this.#fd, streamXattr(state.name), serialiseStream(data)));
     if (isTooLarge(result)) return false;
     check(result, "setxattr");
     return true;
@@ -230,7 +236,7 @@ export class StreamStore {
   spill(state: StreamState, value: Buffer): DataStream {
     const fd = this.#spill.create(this.#mustHaveFolder(), state.name, (file) => writeAll(file, value));
     this.#changed();
-    const removed = removeXattr(this.#fd, streamXattr(state.name));
+    const removed = this.#own(() => removeXattr(this.#fd, streamXattr(state.name)));
     if (removed !== -Errno.ENODATA) check(removed, "removexattr");
     return this.#dataStream(state, fd);
   }
@@ -297,11 +303,17 @@ export class StreamStore {
       isSparse: () => false,
       setSparse: () => {},
       modified: () => this.#changed(),
+      watch: (stamp) => this.#ownChanges.watch(this.#key, descriptor, stamp),
     };
     state.data = new DataStream(owner);
     // From here on the stream keeps the descriptor.
     descriptor.release();
     return state.data;
+  }
+
+  /** Runs a change of attributes and files that is none of the data of a file. */
+  #own<T>(change: () => T): T {
+    return this.#ownChanges.run(this.#key, change);
   }
 
   #xattrs(): string[] {

@@ -11,6 +11,7 @@ import type {
   VolumeFile,
   VolumeInfo,
   VolumeSpace,
+  VolumeStream,
 } from "../volume.ts";
 import { posixClone } from "./clone.ts";
 import type { PosixContext } from "./context.ts";
@@ -42,6 +43,7 @@ export class PosixVolume implements Volume {
   readonly info: VolumeInfo;
   readonly clone: BlockClone | undefined;
   readonly pins: DataPins | undefined;
+  readonly #scratch: PosixPins | undefined;
   readonly #context: PosixContext;
   readonly #fileMode: number;
   readonly #directoryMode: number;
@@ -51,7 +53,9 @@ export class PosixVolume implements Volume {
   private constructor(mounted: MountedVolume) {
     this.info = mounted.info;
     this.clone = mounted.clones ? posixClone : undefined;
-    this.pins = mounted.clones ? new PosixPins(mounted.context.root, mounted.context.storage) : undefined;
+    const { root, storage } = mounted.context;
+    this.#scratch = mounted.info.readOnly ? undefined : new PosixPins(root, storage, mounted.clones);
+    this.pins = this.#scratch;
     this.#context = mounted.context;
     this.#fileMode = mounted.fileMode;
     this.#directoryMode = mounted.directoryMode;
@@ -73,6 +77,11 @@ export class PosixVolume implements Volume {
       free: stat.freeBlocks * stat.blockSize,
       available: stat.availableBlocks * stat.blockSize,
     };
+  }
+
+  scratch(): VolumeStream | undefined {
+    this.#mustBeOpen();
+    return this.#scratch?.scratch();
   }
 
   open(path: NtPath): OpenedFile | undefined {
@@ -130,7 +139,10 @@ export class PosixVolume implements Volume {
         const onlyCase = sameFolder && present === stored;
         if (present === undefined || onlyCase) {
           if (wanted === stored && sameFolder) return;
-          check(renameAt(source.fd, stored, target.fd, wanted, false), "renameat2");
+          check(
+            this.#context.ownChanges.run(own.key, () => renameAt(source.fd, stored, target.fd, wanted, false)),
+            "renameat2",
+          );
           if (sameFolder) resolver.changed(source, stored, wanted);
           else {
             resolver.changed(source, stored, undefined);
@@ -139,7 +151,7 @@ export class PosixVolume implements Volume {
         } else {
           if (!replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
           try {
-            this.#replace(source, stored, target, present, wanted);
+            this.#replace(own, source, stored, target, present, wanted);
           } finally {
             resolver.names.forget(source.key);
             resolver.names.forget(target.key);
@@ -159,16 +171,16 @@ export class PosixVolume implements Volume {
       const present = this.#context.resolver.storedNameIn(target);
       if (present !== undefined && !replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
       if (present === undefined) {
-        check(linkOpen(own.descriptor.handle, target.fd, wanted), "linkat");
+        check(this.#linkTo(own, target, wanted), "linkat");
         this.#context.resolver.changed(target, undefined, wanted);
         return;
       }
       if (this.#isSame(target, present, own.key)) return;
       // A new name beside it, then an atomic exchange: the old file is never missing.
       const temporary = temporaryName();
-      check(linkOpen(own.descriptor.handle, target.fd, temporary), "linkat");
+      check(this.#linkTo(own, target, temporary), "linkat");
       try {
-        this.#replace(target, temporary, target, present, wanted);
+        this.#replace(own, target, temporary, target, present, wanted);
       } catch (error) {
         removeName(target.fd, temporary, false);
         throw error;
@@ -185,7 +197,10 @@ export class PosixVolume implements Volume {
       const stored = this.#nameOf(parent, own);
       const stat = statName(parent.fd, stored);
       const isDirectory = typeof stat !== "number" && stat.type === FileType.DIRECTORY;
-      check(removeName(parent.fd, stored, isDirectory), "unlinkat");
+      check(
+        this.#context.ownChanges.run(own.key, () => removeName(parent.fd, stored, isDirectory)),
+        "unlinkat",
+      );
       this.#context.resolver.changed(parent, stored, undefined);
       const left = statOpen(own.descriptor.handle);
       if (typeof left !== "number" && (own.directory || left.links === 0)) this.#discardStreams(left);
@@ -266,8 +281,16 @@ export class PosixVolume implements Volume {
     return typeof target !== "number" && this.#context.ids.keyOf(target) === key;
   }
 
-  /** Moves `stored` over the file `present`, which then goes by the name `wanted`. */
-  #replace(source: Parent, stored: string, target: Parent, present: string, wanted: string): void {
+  #linkTo(file: PosixFile, parent: Parent, name: string): number {
+    return this.#context.ownChanges.run(file.key, () => linkOpen(file.descriptor.handle, parent.fd, name));
+  }
+
+  /** Moves `stored`, a name of `own`, over the file `present`, which then goes by the name `wanted`. */
+  #replace(own: PosixFile, source: Parent, stored: string, target: Parent, present: string, wanted: string): void {
+    this.#context.ownChanges.run(own.key, () => this.#moveOver(source, stored, target, present, wanted));
+  }
+
+  #moveOver(source: Parent, stored: string, target: Parent, present: string, wanted: string): void {
     const from = statName(source.fd, stored);
     const old = statName(target.fd, present);
     const { ids } = this.#context;
@@ -277,7 +300,8 @@ export class PosixVolume implements Volume {
       // Two names of one file: rename(2) would leave both.
       check(removeName(source.fd, stored, false), "unlinkat");
     } else {
-      check(renameAt(source.fd, stored, target.fd, present, true), "renameat2");
+      const move = () => renameAt(source.fd, stored, target.fd, present, true);
+      check(typeof old === "number" ? move() : this.#context.ownChanges.run(ids.keyOf(old), move), "renameat2");
       if (typeof old !== "number" && old.links === 1) this.#discardStreams(old);
     }
     if (present !== wanted) check(renameAt(target.fd, present, target.fd, wanted, false), "renameat2");
@@ -286,10 +310,12 @@ export class PosixVolume implements Volume {
   /** Removes what a file that is no more has left beside itself. */
   #discardStreams(stat: Statx): void {
     if (!this.#context.hasMetadata) return;
-    const folder = SpillFolder.folderOf(this.#context.ids.keyOf(stat), stat);
+    const { ids, ownChanges, spill } = this.#context;
+    const key = ids.keyOf(stat);
+    const folder = SpillFolder.folderOf(key, stat);
     if (folder === undefined) return;
     try {
-      this.#context.spill.discard(folder);
+      ownChanges.run(key, () => spill.discard(folder));
     } catch (error) {
       // The file itself is gone, which is what was asked for; the rest is collected later.
       this.#context.logger.warn({ folder, error }, "large streams of a removed file could not be removed");

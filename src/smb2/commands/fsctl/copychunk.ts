@@ -250,5 +250,6 @@ async function copyChunk(request: Request, source: FileOpen, target: FileOpen, c
     source.stream.locks.blocksIo(source, sourceOffset, chunk.length, false) ||
     target.stream.locks.blocksIo(target, targetOffset, chunk.length, true);
   if (conflict) throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
-  return target.stream.changes.run(() => copyRange(from, sourceOffset, to, targetOffset, chunk.length));
+  const range = { offset: targetOffset, length: chunk.length };
+  return target.stream.changes.run(range, () => copyRange(from, sourceOffset, to, targetOffset, chunk.length));
 }

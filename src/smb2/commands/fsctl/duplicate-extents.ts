@@ -109,7 +109,7 @@ async function share(
   const length = Math.min(available, Math.ceil(room / unit) * unit);
   breakForChange(request.server, target.stream);
   noteWritten(target);
-  await target.stream.changes.run(async () => {
+  await target.stream.changes.run({ offset, length }, async () => {
     if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);
     if (length > room && (await to.size()).endOfFile === offset + length) await to.setEndOfFile(targetEnd);
   });

@@ -6,8 +6,8 @@ import { invalidToken, type RefusalReason } from "../../../offload/refusal.ts";
 import type { TokenOrigin, TokenUse } from "../../../offload/token-registry.ts";
 import { isZeroToken } from "../../../offload/token-seal.ts";
 import { PinnedSource, type TokenSource } from "../../../offload/token-source.ts";
-import { type CopyProgress, copyFromSource, writeZeros } from "../../../offload/token-writer.ts";
-import type { VolumeStream } from "../../../vfs/volume.ts";
+import { type CopyTarget, copyFromSource, writeZeros } from "../../../offload/token-writer.ts";
+import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
@@ -31,8 +31,6 @@ import type { IoctlRequest } from "../../wire/ioctl.ts";
 
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
-/** Bytes of a copy within one file whose old data are not kept: they go through memory. */
-const SAME_STREAM_PIECE = 16 * 1024 * 1024;
 
 /** What happens to tokens that nobody has tampered with. */
 const innocent: ReadonlySet<RefusalReason> = new Set(["unknown", "expired", "data changed", "preserve limit"]);
@@ -100,10 +98,10 @@ async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
 
   const holder = holderOf(request);
   offload.reserve(holder, wanted);
-  const source = await sourceFor(open, data, offset, wanted);
+  const source = await sourceFor(request, open, data, { offset, length: wanted });
   try {
     // The source may have changed its size since it was asked: what counts is what the token now holds.
-    const end = (await source.stream.size()).endOfFile;
+    const end = source.endOfFile;
     if (end <= offset) throw new SmbError(NtStatus.END_OF_FILE);
     const length = Math.min(wanted, end - offset);
     const transferLength = roundUp(length, Number(sector));
@@ -127,11 +125,11 @@ async function isZeroFrom(data: VolumeStream, offset: number, endOfFile: number)
 }
 
 /** @throws SmbError OFFLOAD_READ_FILE_NOT_SUPPORTED nobody could vouch for the data */
-async function sourceFor(open: FileOpen, data: VolumeStream, offset: number, length: number): Promise<TokenSource> {
+async function sourceFor(request: Request, open: FileOpen, data: VolumeStream, range: ByteRange): Promise<TokenSource> {
   const { volume } = open.file;
-  const pinned = await volume.pins?.pin(data, { offset, length });
-  if (pinned !== undefined) return new PinnedSource(volume, pinned);
-  const live = await LiveSource.of(open);
+  const pinned = await volume.pins?.pin(data, range);
+  if (pinned !== undefined) return new PinnedSource(volume, pinned, (await pinned.size()).endOfFile);
+  const live = await LiveSource.of(open, range, request.server.offload.preserveBudget);
   if (live === undefined) throw new SmbError(NtStatus.OFFLOAD_READ_FILE_NOT_SUPPORTED);
   return live;
 }
@@ -195,7 +193,7 @@ async function writeZeroToken(
   const { endOfFile } = await data.size();
   const room = offset < endOfFile ? Math.min(length, endOfFile - offset) : length;
   beginChange(request, open);
-  const done = await open.stream.changes.run(() => writeZeros(data, offset, room));
+  const done = await open.stream.changes.run({ offset, length: room }, () => writeZeros(data, offset, room));
   request.server.context.metrics.copied("odx", "zero", done);
   return writeOutput(done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize)));
 }
@@ -223,7 +221,8 @@ async function writeToken(
     const done = await copy(request, open, data, offset, use, transferOffset, length);
     if (done < length) return writeOutput(done - (done % sector));
     if (offset < endOfFile && length < room) {
-      await open.stream.changes.run(() => data.zero({ offset: offset + length, length: room - length }));
+      const rest = { offset: offset + length, length: room - length };
+      await open.stream.changes.run(rest, () => data.zero(rest));
     }
     spent = transferOffset + wanted >= transferLength;
     return writeOutput(Math.min(wanted, roundUp(room, sector)));
@@ -243,51 +242,33 @@ async function copy(
   length: number,
 ): Promise<number> {
   const { source } = use.record;
-  const from = use.record.offset + transferOffset;
-  if (!source.pinned && !(await source.isCurrent())) {
-    use.revoke();
-    throw refuse(request, open, "data changed");
-  }
-  if (source.stream === data) return copyWithin(request, open, data, offset, use, from, length);
   const { clock, options } = request.server.offload;
   const deadline = clock.now() + options.maxTimePerWrite;
   const budget = {
     bytes: options.maxBytesPerWrite,
     goesOn: () => !request.isCancelled && !open.closing && !request.connection.isClosed && clock.now() < deadline,
   };
+  const { changes } = open.stream;
+  const target: CopyTarget = {
+    volume: open.file.volume,
+    stream: data,
+    change: (range, work) => {
+      if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+      return changes.run(range, work);
+    },
+  };
   beginChange(request, open);
-  const progress: CopyProgress = await open.stream.changes.run(() =>
-    copyFromSource(source, from, { volume: open.file.volume, stream: data }, offset, length, budget),
-  );
-  // What was read while somebody wrote the source is not what the token stands for.
-  if (!source.pinned && !(await source.isCurrent())) {
-    use.revoke();
-    throw refuse(request, open, "data changed");
+  try {
+    const from = use.record.offset + transferOffset;
+    const progress = await copyFromSource(source, from, target, offset, length, budget);
+    for (const [way, bytes] of progress.ways) request.server.context.metrics.copied("odx", way, bytes);
+    return progress.done;
+  } catch (error) {
+    // What was read while somebody changed the source is not what the token stands for.
+    if (source.lost === undefined) throw error;
+    use.revoke(source.lost);
+    throw refuse(request, open, source.lost);
   }
-  for (const [way, bytes] of progress.ways) request.server.context.metrics.copied("odx", way, bytes);
-  return progress.done;
-}
-
-/** Within one file whose data are not kept, the first write ends the token: one piece is read before it is written. */
-async function copyWithin(
-  request: Request,
-  open: FileOpen,
-  data: VolumeStream,
-  offset: number,
-  use: TokenUse,
-  from: number,
-  length: number,
-): Promise<number> {
-  const piece = Buffer.allocUnsafe(Math.min(length, SAME_STREAM_PIECE));
-  const count = await data.read(from, piece);
-  if (count < piece.length || !(await use.record.source.isCurrent())) {
-    use.revoke();
-    throw refuse(request, open, "data changed");
-  }
-  beginChange(request, open);
-  await open.stream.changes.run(() => data.write(offset, piece));
-  request.server.context.metrics.copied("odx", "process", piece.length);
-  return piece.length;
 }
 
 function beginChange(request: Request, open: FileOpen): void {

@@ -60,7 +60,7 @@ export async function setZeroData(request: Request, ioctl: IoctlRequest): Promis
   }
   breakForChange(request.server, open.stream);
   noteWritten(open);
-  await open.stream.changes.run(() => data.zero(range));
+  await open.stream.changes.run(range, () => data.zero(range));
   return NO_OUTPUT;
 }
 
@@ -124,7 +124,8 @@ export async function fileLevelTrim(request: Request, ioctl: IoctlRequest): Prom
     }
     const first = Math.ceil(start / unit) * unit;
     const last = Math.floor(end / unit) * unit;
-    if (last > first) await open.stream.changes.run(() => data.zero({ offset: first, length: last - first }));
+    const range = { offset: first, length: last - first };
+    if (last > first) await open.stream.changes.run(range, () => data.zero(range));
     processed++;
   }
   if (ioctl.maxOutputResponse < 4) return NO_OUTPUT;

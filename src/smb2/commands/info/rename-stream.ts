@@ -3,6 +3,7 @@
 import { foldName, parseStreamPath, type StreamPath, sameName } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
+import { WHOLE } from "../../state/data-changes.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { reportStreamRename } from "../../state/report-change.ts";
 import type { SharedFile } from "../../state/shared-file.ts";
@@ -73,8 +74,10 @@ async function becomeDefault(open: FileOpen, data: VolumeStream): Promise<void> 
   try {
     const { endOfFile } = await target.size();
     if (endOfFile > 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
-    await move(data, target);
-    await file.node.removeStream(stream.name);
+    await stream.changes.run(WHOLE, async () => {
+      await move(data, target);
+      await file.node.removeStream(stream.name);
+    });
   } catch (error) {
     await target.close();
     throw error;
@@ -94,7 +97,7 @@ async function leaveDefault(open: FileOpen, data: VolumeStream, name: string): P
   const target = await file.node.createStream(name);
   try {
     await move(data, target);
-    await data.setEndOfFile(0);
+    await stream.changes.run(WHOLE, () => data.setEndOfFile(0));
   } catch (error) {
     await target.close();
     await file.node.removeStream(name);

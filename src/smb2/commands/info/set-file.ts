@@ -6,6 +6,7 @@ import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
+import { everythingFrom } from "../../state/data-changes.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
 import { reportModified, reportResized } from "../../state/report-change.ts";
@@ -107,7 +108,7 @@ function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awai
   breakForChange(request.server, open.stream);
   showWriteTime(open.file);
   return chain(
-    keepFrozenTimes(open, () => open.stream.changes.run(() => data.setEndOfFile(size))),
+    keepFrozenTimes(open, () => open.stream.changes.run(everythingFrom(size), () => data.setEndOfFile(size))),
     () => reportResized(open, RESIZE_FILTER),
   );
 }
@@ -119,10 +120,12 @@ function setAllocation(request: Request, open: FileOpen, allocationSize: bigint)
   breakForChange(request.server, open.stream);
   showWriteTime(open.file);
   const changed = keepFrozenTimes(open, () =>
-    chain(data.size(), ({ endOfFile }) => {
-      if (size >= endOfFile) return data.setAllocation(size);
-      return open.stream.changes.run(() => chain(data.setEndOfFile(size), () => data.setAllocation(size)));
-    }),
+    open.stream.changes.run(everythingFrom(size), () =>
+      chain(data.size(), ({ endOfFile }) => {
+        if (size >= endOfFile) return data.setAllocation(size);
+        return chain(data.setEndOfFile(size), () => data.setAllocation(size));
+      }),
+    ),
   );
   return chain(changed, () => reportResized(open, RESIZE_FILTER));
 }
