@@ -6,6 +6,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NtStatus } from "../../../../src/nt/status.ts";
+import type { OffloadOptions } from "../../../../src/offload/engine.ts";
 import { CreateDisposition, CreateOption } from "../../../../src/smb2/wire/constants.ts";
 import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
 import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
@@ -19,7 +20,9 @@ import { StatusError } from "../../../support/smb-connection.ts";
 
 const SECTOR = 512;
 const LIMIT = 24 * 1024;
-const FILES = 2;
+/** The last one is a named stream of a file that stays. */
+const FILES = 3;
+const STREAM = FILES - 1;
 
 class VolatileVolume extends MemoryVolume {
   override readonly pins: DataPins | undefined = undefined;
@@ -38,6 +41,15 @@ type Step =
   | { readonly kind: "rename"; readonly file: number }
   | { readonly kind: "reopen"; readonly file: number }
   | { readonly kind: "sparse"; readonly file: number }
+  | { readonly kind: "touch"; readonly file: number }
+  | {
+      readonly kind: "copy";
+      readonly file: number;
+      readonly from: number;
+      readonly offset: number;
+      readonly length: number;
+    }
+  | { readonly kind: "race"; readonly steps: readonly Step[] }
   | { readonly kind: "zero"; readonly file: number; readonly offset: number; readonly length: number }
   | { readonly kind: "take"; readonly file: number; readonly offset: number; readonly length: number }
   | {
@@ -56,7 +68,7 @@ const sectors = fc.oneof(
   fc.nat(LIMIT / SECTOR).map((count) => count * SECTOR),
   fc.nat(LIMIT / 4096).map((count) => count * 4096),
 );
-const step: fc.Arbitrary<Step> = fc.oneof(
+const single: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
@@ -72,6 +84,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("rename"), file }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("reopen"), file }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("sparse"), file }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("touch"), file }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("copy"),
+      file,
+      from: file,
+      offset: bytes,
+      length: fc.integer({ min: 1, max: 9000 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("zero"), file, offset: bytes, length: bytes }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("take"), file, offset: sectors, length: sectors }) },
   {
@@ -86,6 +109,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
 ) as fc.Arbitrary<Step>;
+/** Steps for different files, all under way at once. */
+const race = fc
+  .uniqueArray(single, { minLength: 2, maxLength: FILES, selector: fileOf })
+  .map((steps): Step => ({ kind: "race", steps }));
+const step = fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: race });
+
+function fileOf(one: Step): number {
+  return one.kind === "race" ? -1 : one.file;
+}
 
 interface Token {
   readonly bytes: Buffer;
@@ -115,11 +147,12 @@ class Run {
   }
 
   async start(): Promise<void> {
+    await (await this.tree.createFile("carrier")).close();
     for (let index = 0; index < FILES; index++) await this.#make(index);
   }
 
   async #make(index: number): Promise<void> {
-    const name = `file ${this.#names++}`;
+    const name = index === STREAM ? `carrier:stream ${this.#names++}` : `file ${this.#names++}`;
     this.names[index] = name;
     this.handles[index] = await this.tree.createFile(name);
     this.models[index] = Buffer.alloc(0);
@@ -143,6 +176,13 @@ class Run {
   }
 
   async step(step: Step): Promise<void> {
+    if (step.kind === "race") {
+      // A copy reads its source whatever becomes of that meanwhile; the other steps have a file each.
+      const touched = new Set(step.steps.flatMap((one) => (one.kind === "copy" ? [one.from] : [])));
+      const steps = step.steps.filter((one) => !touched.has(fileOf(one)));
+      await Promise.all(steps.map((one) => this.step(one)));
+      return;
+    }
     const handle = this.handle(step.file);
     const model = this.model(step.file);
     switch (step.kind) {
@@ -173,6 +213,7 @@ class Run {
         ).close();
         return this.#make(step.file);
       case "rename": {
+        if (step.file === STREAM) return;
         const name = `file ${this.#names++}`;
         const input = Buffer.alloc(20 + name.length * 2);
         input.writeUInt32LE(name.length * 2, 16);
@@ -185,6 +226,14 @@ class Run {
         await handle.close();
         this.handles[step.file] = await this.tree.create(this.names[step.file] ?? "");
         return;
+      case "touch": {
+        const basic = Buffer.alloc(40);
+        basic.writeBigInt64LE(132_000_000_000_000_000n, 16);
+        await handle.setInfo(FileInformationClass.FileBasicInformation, basic);
+        return;
+      }
+      case "copy":
+        return this.#copy(step);
       case "sparse":
         await handle.ioctl(Fsctl.SET_SPARSE);
         return;
@@ -201,6 +250,22 @@ class Run {
       case "give":
         return this.#give(step);
     }
+  }
+
+  async #copy({ file: target, from, offset, length }: Step & { kind: "copy" }): Promise<void> {
+    const source = this.model(from);
+    if (offset + length > source.length || source.length === 0) return;
+    const key = (
+      await this.handle(from).ioctl(Fsctl.SRV_REQUEST_RESUME_KEY, Buffer.alloc(0), { maxOutputResponse: 32 })
+    ).subarray(0, 24);
+    const chunk = Buffer.alloc(24);
+    chunk.writeBigInt64LE(BigInt(offset), 0);
+    chunk.writeBigInt64LE(0n, 8);
+    chunk.writeUInt32LE(length, 16);
+    const input = Buffer.concat([key, Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), chunk]);
+    const copied = Buffer.from(source.subarray(offset, offset + length));
+    await this.handle(target).ioctl(Fsctl.SRV_COPYCHUNK, input, { maxOutputResponse: 12 });
+    copied.copy(this.#resize(target, Math.max(this.model(target).length, length)));
   }
 
   async #take(offset: number, wanted: number, handle: SmbFile, model: Buffer): Promise<void> {
@@ -265,6 +330,7 @@ function folder(parent: string): () => Promise<{ volume: Volume; dispose: () => 
 
 interface Kind {
   readonly name: string;
+  readonly offload?: Partial<OffloadOptions>;
   readonly make: () => Promise<{ volume: Volume; dispose: () => void }>;
   readonly strict: boolean;
   readonly runs: number;
@@ -283,10 +349,17 @@ const kinds: Kind[] = [
   {
     name: "a volume that does not",
     make: async () => ({ volume: new VolatileVolume(), dispose: () => {} }),
-    strict: false,
+    strict: true,
     runs: 300,
   },
-  { name: "a folder without reflinks", make: folder(tmpdir()), strict: false, runs: 8 },
+  {
+    name: "a volume that does not, with little room for old data",
+    make: async () => ({ volume: new VolatileVolume(), dispose: () => {} }),
+    offload: { maxPreservedBytes: 16_384 },
+    strict: false,
+    runs: 200,
+  },
+  { name: "a folder without reflinks", make: folder(tmpdir()), strict: true, runs: 8 },
 ];
 if (reflinkFolder !== undefined) {
   kinds.push({ name: "a folder with reflinks", make: folder(reflinkFolder), strict: true, runs: 60 });
@@ -295,11 +368,11 @@ if (reflinkFolder !== undefined) {
 describe("tokens beside a model", () => {
   it.each(kinds)(
     "give what was there when they were taken, on $name",
-    async ({ make, strict, runs }) => {
+    async ({ make, strict, runs, offload = {} }) => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
           const { volume, dispose } = await make();
-          const harness = await ServerHarness.start({ volume });
+          const harness = await ServerHarness.start({ volume, offload });
           const run = new Run(await harness.mount(), strict);
           await run.start();
           for (const one of steps) await run.step(one);
