@@ -83,10 +83,11 @@ async function copyStream(request: Request, source: FileOpen, target: FileOpen, 
   breakForChange(request.server, target.stream);
   noteWritten(target);
   const { changes } = target.stream;
-  if (old > endOfFile) await changes.run(() => to.setEndOfFile(endOfFile));
+  if (old > endOfFile) await changes.run(everythingFrom(endOfFile), () => to.setEndOfFile(endOfFile));
   if (endOfFile === 0) return;
   const { clone } = target.file.volume;
-  if (clone !== undefined && (await changes.run(() => clone.clone(from, 0, to, 0, endOfFile)))) {
+  const whole = { offset: 0, length: endOfFile };
+  if (clone !== undefined && (await changes.run(whole, () => clone.clone(from, 0, to, 0, endOfFile)))) {
     request.server.context.metrics.copied("copychunk", "reflink", endOfFile);
     progress.bytes += endOfFile;
     return;
@@ -94,7 +95,7 @@ async function copyStream(request: Request, source: FileOpen, target: FileOpen, 
   for (let done = 0; done < endOfFile; ) {
     mustGoOn(request, source, target);
     const length = Math.min(PIECE, endOfFile - done);
-    const { bytes, way } = await changes.run(() => copyRange(from, done, to, done, length));
+    const { bytes, way } = await changes.run({ offset: done, length }, () => copyRange(from, done, to, done, length));
     request.server.context.metrics.copied("copychunk", way, bytes);
     progress.bytes += bytes;
     done += bytes;
