@@ -99,6 +99,8 @@ async function copyPiece(
   length: number,
   mayShare: boolean,
 ): Promise<Piece> {
+  // The change itself may have been what ended the token: nothing is written then.
+  if (source.lost !== undefined) throw invalidToken(source.lost);
   const place = source.locate(from, length);
   const piece = await copyPlace(place, target, to, mayShare);
   return place.from === source.stream && !source.isUntouched(from, piece.bytes) ? { ...piece, bytes: 0 } : piece;

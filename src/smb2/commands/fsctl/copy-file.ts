@@ -9,6 +9,7 @@ import type { ExtendedAttribute } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { closeOpen } from "../../state/close-open.ts";
+import { everythingFrom } from "../../state/data-changes.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
 import { noteWritten, reportModified } from "../../state/report-change.ts";
 import { showWriteTime } from "../../state/write-time.ts";
