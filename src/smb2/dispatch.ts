@@ -68,7 +68,7 @@ function verifyAndHandle(request: Request): Awaitable<void> {
     chain.startOver();
   }
   chain.sessionId = header.sessionId;
-  verifySession(request, row.session, row.allowedExpired === true);
+  verifySession(request, row.session, row.unauthenticated === true);
   if (row.tree) verifyTree(request);
   chain.treeId = header.treeId;
 
@@ -84,7 +84,7 @@ function verifyAndHandle(request: Request): Awaitable<void> {
 }
 
 /** MS-SMB2 3.3.5.2.9, 3.3.5.2.4, and 3.3.5.2.1 for messages that should have been encrypted. */
-function verifySession(request: Request, needed: boolean, allowedExpired: boolean): void {
+function verifySession(request: Request, needed: boolean, unauthenticated: boolean): void {
   const { header, connection, chain } = request;
   // A related request needs the session of the one before (MS-SMB2 3.3.5.2.7.2).
   if (request.isRelated && needed && chain.session === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
@@ -105,11 +105,10 @@ function verifySession(request: Request, needed: boolean, allowedExpired: boolea
   if (session.state === "valid" || session.state === "expired") verifyProtection(request, session);
   if (!needed) return;
   expireSession(request, session);
-  if (session.state === "expired") {
-    if (!allowedExpired) throw new SmbError(NtStatus.NETWORK_SESSION_EXPIRED);
-  } else if (session.state !== "valid") {
-    throw new SmbError(NtStatus.USER_SESSION_DELETED);
-  }
+  if (session.state === "valid") return;
+  const mayGoOn = session.state === "expired" || session.state === "in-progress";
+  if (mayGoOn && unauthenticated) return;
+  throw new SmbError(session.state === "expired" ? NtStatus.NETWORK_SESSION_EXPIRED : NtStatus.USER_SESSION_DELETED);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
 import { AppInstances } from "./state/app-instance.ts";
+import { ClientTable } from "./state/client-table.ts";
 import { closeOpen } from "./state/close-open.ts";
 import { CreateReplays } from "./state/create-replays.ts";
 import { isToBePreserved } from "./state/durability.ts";
@@ -22,6 +23,7 @@ export class Smb2Server {
   /** GlobalSessionTable. */
   readonly sessions = new Map<bigint, Session>();
   readonly connections = new Set<Connection>();
+  readonly clients = new ClientTable();
   /** Opens by resume key, as hexadecimal text. */
   readonly resumeKeys = new Map<string, Open>();
   /** Tokens of offloaded copies. */
@@ -154,6 +156,7 @@ export class Smb2Server {
   /** The transport of a connection is gone (MS-SMB2 3.3.7.1). */
   connectionClosed(connection: Connection): void {
     if (!this.connections.delete(connection)) return;
+    this.clients.connectionClosed(connection);
     this.context.metrics.connections(-1);
     for (const session of [...connection.sessions.values()]) {
       session.channels.delete(connection);

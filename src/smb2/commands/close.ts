@@ -22,7 +22,7 @@ export const close = command({
   decode: decodeCloseRequest,
   handle,
   session: true,
-  allowedExpired: true,
+  unauthenticated: true,
   tree: true,
   fileId: (message) => message.fileId,
 });

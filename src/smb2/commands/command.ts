@@ -13,8 +13,8 @@ export interface CommandRow<T> {
   handle(request: Request, message: T): Awaitable<void>;
   /** Needs a valid session (MS-SMB2 3.3.5.2.9). */
   readonly session: boolean;
-  /** Goes through on an expired session too. */
-  readonly allowedExpired?: boolean;
+  /** Goes through on a session that has expired, or is still in progress, too (MS-SMB2 3.3.5.2.9). */
+  readonly unauthenticated?: boolean;
   /** Needs a tree connect (MS-SMB2 3.3.5.2.11). */
   readonly tree: boolean;
   /** Names the handle that the command works on; `undefined` where this very message has none. */

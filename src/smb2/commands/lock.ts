@@ -15,7 +15,7 @@ export const lock = command({
   decode: decodeLockRequest,
   handle,
   session: true,
-  allowedExpired: true,
+  unauthenticated: true,
   tree: true,
   fileId: (message) => message.fileId,
 });

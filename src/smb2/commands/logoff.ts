@@ -9,7 +9,7 @@ export const logoff = command({
   decode: decodeLogoffRequest,
   handle,
   session: true,
-  allowedExpired: true,
+  unauthenticated: true,
   tree: false,
 });
 

@@ -32,7 +32,6 @@ function handle(request: Request, message: SessionSetupRequest): Awaitable<void>
   const binding = (message.flags & SessionSetupFlag.BINDING) !== 0;
   if (binding && header.sessionId !== 0n) return bind(request, message);
   if (header.sessionId === 0n) {
-    if (binding) throw new SmbError(NtStatus.USER_SESSION_DELETED);
     if (connection.sessions.size >= options.maxSessionsPerConnection) {
       throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
     }
@@ -142,6 +141,7 @@ function finishNew(
 ): void {
   const { connection, server } = request;
   const { options, log, metrics } = server.context;
+  if (!server.clients.admit(connection)) throw new SmbError(NtStatus.USER_SESSION_DELETED);
   session.identity = step.identity;
   session.ownerSid = step.identity.sid;
   session.canSign = step.identity.kind === "user";

@@ -71,6 +71,52 @@ describe("SESSION_SETUP", () => {
     expect(await statusOf(logOn(connection, alice, { sessionId: 77n }))).toBe("STATUS_USER_SESSION_DELETED");
   });
 
+  it("lets a client speak one dialect at a time", async () => {
+    const guid = Buffer.alloc(16, 3);
+    const first = await harness.connect({ dialects: [Dialect.SMB_3_1_1] }, guid);
+    await logOn(first, alice);
+    const lower = await harness.connect({ dialects: [Dialect.SMB_3_0] }, guid);
+    expect(await statusOf(logOn(lower, alice))).toBe("STATUS_USER_SESSION_DELETED");
+    expect(harness.server.sessions.size).toBe(1);
+    const another = await harness.connect({ dialects: [Dialect.SMB_3_0] }, Buffer.alloc(16, 4));
+    expect(await statusOf(logOn(another, alice))).toBe("STATUS_SUCCESS");
+    const oldest = await harness.connect({ dialects: [Dialect.SMB_2_0_2] }, guid);
+    expect(await statusOf(logOn(oldest, alice))).toBe("STATUS_SUCCESS");
+    first.close();
+    await settle();
+    expect(await statusOf(logOn(lower, alice))).toBe("STATUS_SUCCESS");
+    expect(harness.server.clients.size).toBe(2);
+  });
+
+  it("does not tell clients without a ClientGuid apart", async () => {
+    const none = Buffer.alloc(16);
+    await logOn(await harness.connect({ dialects: [Dialect.SMB_3_1_1] }, none), alice);
+    const other = await harness.connect({ dialects: [Dialect.SMB_2_1] }, none);
+    expect(await statusOf(logOn(other, alice))).toBe("STATUS_SUCCESS");
+    expect(harness.server.clients.size).toBe(0);
+  });
+
+  it("starts a new session where the one to be bound has the id 0", async () => {
+    const connection = await harness.connect();
+    const exchange = new LogOn(connection, alice, { flags: SessionSetupFlag.BINDING });
+    expect((await exchange.step()).status).toBe(NtStatus.MORE_PROCESSING_REQUIRED);
+    expect(statusName((await exchange.step()).status)).toBe("STATUS_REQUEST_NOT_ACCEPTED");
+  });
+
+  it("may be given up half way", async () => {
+    const connection = await harness.connect();
+    const exchange = new LogOn(connection, alice);
+    await exchange.step();
+    const header = { sessionId: exchange.sessionId };
+    expect(statusName((await connection.exchange(requests.echo(), { header })).status)).toBe("STATUS_SUCCESS");
+    const tree = await connection.exchange(requests.treeConnect("\\\\server\\data"), { header });
+    expect(statusName(tree.status)).toBe("STATUS_USER_SESSION_DELETED");
+    const closed = await connection.exchange(requests.close({ persistent: 1n, volatile: 1n }), { header });
+    expect(statusName(closed.status)).toBe("STATUS_NETWORK_NAME_DELETED");
+    expect((await connection.exchange(requests.logoff(), { header })).status).toBe(0);
+    expect(harness.server.sessions.size).toBe(0);
+  });
+
   it("refuses the session id of another connection", async () => {
     const session = await harness.logOn();
     const connection = await harness.connect();
