@@ -108,7 +108,7 @@ function parseBoolean(key: string, value: string): boolean {
 function digestRule(key: "HeaderDigest" | "DataDigest", wish: "headerDigest" | "dataDigest"): Rule {
   return (parameters, wishes, value) => {
     if (!digestOffer[wishes[wish]].split(",").includes(value)) {
-      throw new LoginError(`the target chose ${key}=${value.slice(0, 40)}, which was not offered`);
+      throw new LoginError(`the target answers ${key}=${value.slice(0, 40)} where the settings say "${wishes[wish]}"`);
     }
     parameters[wish] = value === "CRC32C";
   };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Clock } from "../clock.ts";
 import { TransportError } from "../errors.ts";
 import type { NexusEvents } from "../nexus.ts";
 import { type ConnectionEvents, IscsiConnection } from "./connection.ts";
 import { type LoginOptions, LoginRedirect, type LoginResult } from "./login.ts";
 import { IscsiSession, type SessionTimes } from "./session.ts";
-import { type Clock, type Dial, formatPortal, type Portal } from "./transport.ts";
+import { type Dial, formatPortal, type Portal } from "./transport.ts";
 
 export interface InitiatorParts {
   readonly dial: Dial;

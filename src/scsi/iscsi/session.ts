@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Clock, Timer } from "../clock.ts";
 import { ProtocolError, ScsiStatus, TransportError } from "../errors.ts";
 import { type Nexus, type NexusEvents, NexusLostError, type RunningCommand, type ScsiCommand } from "../nexus.ts";
 import { decodeSense } from "../sense.ts";
@@ -24,7 +25,6 @@ import {
   TaskManagementResponse,
 } from "./session-pdus.ts";
 import { Task } from "./task.ts";
-import type { Clock, Timer } from "./transport.ts";
 
 /** Times are milliseconds. */
 export interface SessionTimes {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { ScatterWriter, sliceBuffers, totalLength } from "../buffers.ts";
 import { ProtocolError } from "../errors.ts";
 import { NexusLostError, type RunningCommand, type ScsiCommand, type ScsiResult } from "../nexus.ts";
 import { NO_TAG } from "./bhs.ts";
 import type { IscsiConnection } from "./connection.ts";
 import type { DataPlacement } from "./pdu-reader.ts";
-import { ScatterWriter, sliceBuffers, totalLength } from "./scatter.ts";
 import { type DataIn, encodeDataOut, encodeScsiCommand, type ReadyToTransfer } from "./scsi-pdus.ts";
 
 const NO_BUFFERS: readonly Buffer[] = [];

@@ -1,17 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/** A pending timer. */
-export interface Timer {
-  cancel(): void;
-}
-
-export interface Clock {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Runs `action` once after `milliseconds`; a pending timer does not keep the process alive. */
-  after(milliseconds: number, action: () => void): Timer;
-}
-
 /** What a byte stream tells its owner. */
 export interface StreamEvents {
   /** A view that is valid during the call only. */
