@@ -152,8 +152,49 @@ export interface DataPins {
   pin(source: VolumeStream, range: ByteRange): Awaitable<VolumeStream | undefined>;
 }
 
+/** What the storage says to a request for a token. */
+export type StorageToken =
+  | {
+      readonly kind: "token";
+      /** 512 bytes, as the storage made them: it honours them wherever it is asked. */
+      readonly token: Buffer;
+      /** Bytes from the start of the range that it stands for: fewer than asked, rounded up to a sector at the end of file. */
+      readonly length: number;
+      /** The storage keeps the data as they are now. Otherwise a change of the source shows through. */
+      readonly pointInTime: boolean;
+    }
+  /** So many bytes from the start of the range are zero without being stored; no token is needed for them. */
+  | { readonly kind: "zero"; readonly length: number };
+
+/** Storage that has tokens of its own, and copies by itself what they stand for. */
+export interface StorageOffload {
+  /**
+   * A token for the data of a stream from the start of a range that begins on a sector.
+   * `undefined`: the storage makes none for these data, and is not asked again for some minutes
+   * @param timeToLive milliseconds, a hint
+   */
+  createToken(source: VolumeStream, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined>;
+  /**
+   * Writes what a token stands for, from `tokenOffset` of its data, and extends the stream as needed. Stops after one command
+   * at least, once `goesOn` says so.
+   * @returns bytes written from the start of the range: a multiple of the sector, or all
+   * @throws SmbError INVALID_TOKEN, DEVICE_UNREACHABLE, DEVICE_FEATURE_NOT_SUPPORTED: the storage does not copy this to here, and
+   *   nothing is written; DISK_FULL; IO_DEVICE_ERROR
+   */
+  writeFromToken(
+    target: VolumeStream,
+    offset: number,
+    token: Buffer,
+    tokenOffset: number,
+    length: number,
+    goesOn: () => boolean,
+  ): Promise<number>;
+}
+
 export interface Volume {
   readonly info: VolumeInfo;
+
+  readonly offload?: StorageOffload | undefined;
 
   /** Only where the storage has been seen to share blocks; `info.attributes` says so too. */
   readonly clone?: BlockClone | undefined;

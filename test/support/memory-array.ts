@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type RodTokenLimits, RodType, type ThirdPartyCopy } from "../../src/scsi/commands/vpd-third-party-copy.ts";
 import { ScsiError, ScsiStatus, TransportError } from "../../src/scsi/errors.ts";
 import type {
   BlockRange,
@@ -16,14 +17,36 @@ import { SenseKey } from "../../src/scsi/sense.ts";
 
 const PAGE = 64 * 1024;
 
-/** An array in memory whose units know each other's tokens: point in time, by a copy. */
+/** An array in memory whose units know each other's tokens. They hold a copy of the data, whatever kind they say they are. */
 export class MemoryArray {
   readonly tokens = new Map<string, Buffer>();
+  readonly thirdPartyCopy: ThirdPartyCopy;
+  readonly #rodType: number;
   #made = 0;
+
+  constructor(
+    limits: Partial<RodTokenLimits> = {},
+    { rodType = RodType.POINT_IN_TIME }: { readonly rodType?: number } = {},
+  ) {
+    this.#rodType = rodType;
+    this.thirdPartyCopy = {
+      limits: {
+        maximumRanges: 64,
+        maximumInactivityTimeout: 3600,
+        defaultInactivityTimeout: 300,
+        maximumTokenTransfer: Number.POSITIVE_INFINITY,
+        optimalTransfer: 0,
+        ...limits,
+      },
+      features: undefined,
+      rodTypes: [],
+      commands: undefined,
+    };
+  }
 
   newToken(data: Buffer): Buffer {
     const token = Buffer.alloc(512);
-    token.writeUInt32BE(0x00800000, 0);
+    token.writeUInt32BE(this.#rodType, 0);
     token.writeUInt16BE(0x01f8, 6);
     token.writeUInt32BE(++this.#made, 8);
     this.tokens.set(token.toString("latin1"), data);
@@ -46,6 +69,10 @@ export class MemoryUnit implements LogicalUnit {
   description: LogicalUnitDescription;
   /** Called before each command that changes the medium; may throw, or wait. */
   beforeWrite: (lba: number, blocks: number) => void | Promise<void> = () => {};
+  beforePopulate: () => void | Promise<void> = () => {};
+  beforeCopy: () => void | Promise<void> = () => {};
+  /** WRITE USING TOKEN commands so far. */
+  copies = 0;
   beforeRead: (lba: number, blocks: number) => void | Promise<void> = () => {};
   /** Bytes that commands have moved between the unit and its initiator. */
   bytesRead = 0;
@@ -78,7 +105,7 @@ export class MemoryUnit implements LogicalUnit {
         unmapAlignment: 0,
       },
       provisioning: { kind: "thin", unmap: true, writeSameUnmap: true, readsZeros: true },
-      thirdPartyCopy: undefined,
+      thirdPartyCopy: array?.thirdPartyCopy,
       readOnly: false,
     };
   }
@@ -165,6 +192,8 @@ export class MemoryUnit implements LogicalUnit {
 
   async populateToken({ ranges }: PopulateTokenRequest): Promise<PopulatedToken> {
     this.#check();
+    await this.beforePopulate();
+    this.#checkRanges("POPULATE TOKEN", ranges);
     const data = ranges.map(({ lba, blocks }) => {
       const part = Buffer.alloc(blocks * this.blockSize);
       this.#get(lba * this.blockSize, part);
@@ -177,15 +206,12 @@ export class MemoryUnit implements LogicalUnit {
 
   async writeUsingToken(request: WriteUsingTokenRequest, _options?: CommandOptions): Promise<number> {
     const { token, offsetInRod, ranges } = request;
+    await this.beforeCopy();
+    this.#checkRanges("WRITE USING TOKEN", ranges);
+    this.copies++;
     const data = this.#needArray("WRITE USING TOKEN").tokens.get(token.toString("latin1"));
     if (data === undefined) {
-      throw new ScsiError("WRITE USING TOKEN", ScsiStatus.CHECK_CONDITION, {
-        key: SenseKey.ILLEGAL_REQUEST,
-        asc: 0x23,
-        ascq: 0x04,
-        information: undefined,
-        deferred: false,
-      });
+      throw refusal("WRITE USING TOKEN", 0x23, 0x04);
     }
     let at = offsetInRod * this.blockSize;
     let done = 0;
@@ -231,15 +257,18 @@ export class MemoryUnit implements LogicalUnit {
     if (this.state !== "online") throw new TransportError("no path leads to the unit");
   }
 
+  #checkRanges(command: string, ranges: readonly BlockRange[]): void {
+    const { limits } = this.#needArray(command).thirdPartyCopy;
+    const blocks = ranges.reduce((sum, range) => sum + range.blocks, 0);
+    const wrong = ranges.some(({ lba }) => !Number.isInteger(lba)) || blocks === 0;
+    if (wrong || ranges.length > limits.maximumRanges || blocks > limits.maximumTokenTransfer) {
+      throw refusal(command, 0x26, 0x00);
+    }
+  }
+
   #needArray(command: string): MemoryArray {
     if (this.#array !== undefined) return this.#array;
-    throw new ScsiError(command, ScsiStatus.CHECK_CONDITION, {
-      key: SenseKey.ILLEGAL_REQUEST,
-      asc: 0x20,
-      ascq: 0,
-      information: undefined,
-      deferred: false,
-    });
+    throw refusal(command, 0x20, 0x00);
   }
 
   #blocks(lba: number, parts: readonly Buffer[]): number {
@@ -277,4 +306,10 @@ export class MemoryUnit implements LogicalUnit {
       done += step;
     }
   }
+}
+
+/** CHECK CONDITION, ILLEGAL REQUEST. */
+export function refusal(command: string, asc: number, ascq: number): ScsiError {
+  const sense = { key: SenseKey.ILLEGAL_REQUEST, asc, ascq, information: undefined, deferred: false };
+  return new ScsiError(command, ScsiStatus.CHECK_CONDITION, sense);
 }

@@ -5,7 +5,16 @@ import { isValidFileName, MAXIMUM_COMPONENT } from "../../nt/names.ts";
 import { isShortNameShape, shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { withChanges } from "../extended-attributes.ts";
-import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo, VolumeSpace } from "../volume.ts";
+import type {
+  CreateOptions,
+  NtPath,
+  OpenedFile,
+  StorageOffload,
+  Volume,
+  VolumeFile,
+  VolumeInfo,
+  VolumeSpace,
+} from "../volume.ts";
 import { ArrayFile } from "./array-file.ts";
 import { type EntryRecord, type LinkRecord, type NodeRecord, ROOT_ID } from "./catalogue.ts";
 import type { ArrayContext } from "./context.ts";
@@ -50,6 +59,7 @@ interface Place {
  */
 export class ArrayVolume implements Volume {
   readonly info: VolumeInfo;
+  readonly offload: StorageOffload;
   readonly #context: ArrayContext;
   readonly #mounted: MountedVolume;
 
@@ -57,6 +67,7 @@ export class ArrayVolume implements Volume {
     const { context, record } = mounted;
     this.#mounted = mounted;
     this.#context = context;
+    this.offload = context.offload;
     const absent = record.wholeLuns ? NOT_WITH_WHOLE_LUNS : 0;
     this.info = {
       label: record.label,
@@ -64,7 +75,7 @@ export class ArrayVolume implements Volume {
       creationTime: record.creationTime,
       fileSystemName: "NTFS",
       attributes: (ATTRIBUTES & ~absent) | (context.readOnly ? FileSystemAttribute.READ_ONLY_VOLUME : 0),
-      logicalSectorSize: Math.max(512, ...context.luns.map((lun) => lun.blockSize)),
+      logicalSectorSize: context.logicalBlockSize,
       physicalSectorSize: mounted.physicalBlockSize,
       allocationUnit: context.unit,
       maximumComponentLength: MAXIMUM_COMPONENT,

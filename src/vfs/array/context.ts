@@ -3,6 +3,7 @@
 import type { FileTime } from "../../nt/filetime.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Allocator, Piece } from "./allocator.ts";
+import { ArrayOffload } from "./array-offload.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Lun } from "./lun.ts";
 import type { Node } from "./node.ts";
@@ -31,6 +32,7 @@ export class ArrayContext {
   readonly log: VolumeLog;
   /** Part of every change state: no state of an earlier process is one of this. */
   readonly mountId: string;
+  readonly offload: ArrayOffload;
   /** Files that are open, by file id. */
   readonly nodes = new Map<bigint, Node>();
   readonly #store: CatalogueStore;
@@ -54,7 +56,7 @@ export class ArrayContext {
       | "clock"
       | "log"
       | "mountId"
-    >,
+    > & { readonly monotonicClock: () => number },
   ) {
     this.#store = store;
     this.catalogue = parts.catalogue;
@@ -68,11 +70,24 @@ export class ArrayContext {
     this.clock = parts.clock;
     this.log = parts.log;
     this.mountId = parts.mountId;
+    this.offload = new ArrayOffload(this, parts.monotonicClock);
+  }
+
+  /** Bytes in the largest block of any LUN. */
+  get logicalBlockSize(): number {
+    return Math.max(...this.luns.map((lun) => lun.blockSize));
   }
 
   /** Bytes that are free, or will be as soon as the disk has caught up. */
   get free(): number {
     return this.allocator.free + this.#settling;
+  }
+
+  /** @throws SmbError IO_DEVICE_ERROR: the catalogue is wrong */
+  lunOf(piece: Piece | undefined): Lun {
+    const found = piece === undefined ? undefined : this.luns[piece.lun];
+    if (found === undefined) throw new SmbError(NtStatus.IO_DEVICE_ERROR, `the volume has no LUN ${piece?.lun}`);
+    return found;
   }
 
   /** @throws SmbError MEDIA_WRITE_PROTECTED */

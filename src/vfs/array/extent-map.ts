@@ -120,10 +120,10 @@ export class ExtentMap {
   }
 }
 
-/** The part of an extent between two bytes of the stream. */
+/** The part of an extent between two bytes of the stream; its length is 0 where there is none. */
 export function clip(extent: Extent, offset: number, end: number): Extent {
   const from = Math.max(offset, extent.offset);
-  const to = Math.min(end, extent.offset + extent.length);
+  const to = Math.max(from, Math.min(end, extent.offset + extent.length));
   if (from === extent.offset && to === extent.offset + extent.length) return extent;
   return { ...extent, offset: from, start: extent.start + (from - extent.offset), length: to - from };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { ThirdPartyCopy } from "../../scsi/commands/vpd-third-party-copy.ts";
 import { FateUnknownError, ScsiError, TransportError } from "../../scsi/errors.ts";
 import type { LogicalUnit, LogicalUnitDescription } from "../../scsi/logical-unit.ts";
 import { ArrayVolumeError } from "./errors.ts";
@@ -27,6 +28,16 @@ export class Lun {
     unit.listen(({ kind }) => {
       if (kind !== "reset") this.#checked = undefined;
     });
+  }
+
+  /** Of the unit as it was last seen. */
+  get name(): string {
+    return this.unit.description?.identity.name ?? this.unit.address;
+  }
+
+  /** The token commands of the unit; `undefined` where it has none, or is missing. */
+  get thirdPartyCopy(): ThirdPartyCopy | undefined {
+    return this.unit.state === "online" ? this.unit.description?.thirdPartyCopy : undefined;
   }
 
   /** Bytes at the start of the LUN, unchecked: for who checks it. */

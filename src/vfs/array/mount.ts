@@ -28,6 +28,8 @@ export interface MountOptions {
   readonly log: VolumeLog;
   /** The time now; the system's clock if not given. */
   readonly clock?: () => FileTime;
+  /** Milliseconds of a clock that only goes forward; the system's if not given. */
+  readonly monotonicClock?: () => number;
   /** Self-relative descriptor of files that have none stored; everybody has full access if not given. */
   readonly defaultSecurity?: Buffer;
   /** Milliseconds that opening waits for LUNs; those that come later are taken up when they come. Default 10 seconds. */
@@ -93,6 +95,7 @@ async function assemble(store: CatalogueStore, options: MountOptions): Promise<M
     clock: options.clock ?? (() => fileTimeFromMilliseconds(Date.now())),
     log,
     mountId: randomBytes(8).toString("hex"),
+    monotonicClock: options.monotonicClock ?? (() => performance.now()),
   });
 
   /** Takes up what a LUN has gained, and tells of what it has lost. */

@@ -4,14 +4,30 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ByteRange, StreamSize } from "../volume.ts";
 import type { Piece } from "./allocator.ts";
 import type { StreamRecord } from "./catalogue.ts";
-import { type Extent, type ExtentChange, ExtentMap } from "./extent-map.ts";
+import { clip, type Extent, type ExtentChange, ExtentMap } from "./extent-map.ts";
 import { fateOf, type Lun } from "./lun.ts";
 import type { Node } from "./node.ts";
 import { RangeLock } from "./range-lock.ts";
 
+/** Room that is to be written. */
+export interface Room {
+  /** Whole units without data, in order. */
+  readonly fresh: readonly Extent[];
+  /** Those of them that were not the stream's before. */
+  readonly taken: readonly Extent[];
+}
+
+export interface Run {
+  readonly extents: readonly Extent[];
+  /** Bytes. */
+  readonly length: number;
+}
+
 const EVERYTHING: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
 /** Bytes moved at a time by a copy through memory. */
 const COPY_SIZE = 4 * 1024 * 1024;
+/** Bytes from which on a copy is worth two commands to the array. */
+const ARRAY_COPY_SIZE = 256 * 1024;
 
 /**
  * The bytes of one stream, on the LUNs. What is beyond the end of file inside of a written allocation unit is zero.
@@ -94,37 +110,38 @@ export class StreamData {
     if (offset > this.#record.endOfFile && !this.#record.sparse) await this.setEndOfFile(offset);
     const whole = this.aligned({ offset, length: data.length });
     await this.lock.run(whole, true, async () => {
-      const fresh = await this.#prepare(whole);
+      const { fresh, taken } = await this.roomFor(whole);
       try {
-        await allOf([...this.#overwrites(offset, data), ...this.#firstWrites(fresh.extents, offset, data)]);
+        await allOf([...this.#overwrites(offset, data), ...this.#firstWrites(fresh, offset, data)]);
       } catch (error) {
-        this.abandon(fresh.taken, error);
-        this.#changes++;
+        this.abandon(taken, error);
         throw error;
       }
-      await this.becomeWritten(fresh.extents, offset + data.length);
+      await this.becomeWritten(fresh, offset + data.length);
     });
   }
 
-  /** Room for everything in a range of whole units that has no data yet. */
-  async #prepare(range: ByteRange): Promise<{ readonly extents: readonly Extent[]; readonly taken: readonly Piece[] }> {
-    const extents: Extent[] = [];
-    for (const extent of this.extents.within(range)) if (!extent.written) extents.push({ ...extent, written: true });
-    const { fresh, taken } = await this.takeHoles(range);
-    return { extents: [...extents, ...fresh], taken };
+  /**
+   * Room for everything in a range of whole units that has no data yet: to be written whole, and then given to
+   * {@link becomeWritten}, or what was taken for it to {@link abandon}.
+   * @throws SmbError DISK_FULL
+   */
+  async roomFor(range: ByteRange): Promise<Room> {
+    const fresh: Extent[] = [];
+    for (const extent of this.extents.within(range)) if (!extent.written) fresh.push({ ...extent, written: true });
+    const taken = await this.#takeHoles(range);
+    return { fresh: [...fresh, ...taken].sort((a, b) => a.offset - b.offset), taken };
   }
 
   /** Takes room for the holes in a range; it is the stream's only once it is in the map. @throws SmbError DISK_FULL */
-  async takeHoles(range: ByteRange): Promise<{ readonly fresh: readonly Extent[]; readonly taken: readonly Piece[] }> {
-    const fresh: Extent[] = [];
-    const taken: Piece[] = [];
+  async #takeHoles(range: ByteRange): Promise<Extent[]> {
+    const taken: Extent[] = [];
     let near = this.extents.near(range.offset);
     try {
       for (const hole of this.extents.holes(range)) {
         let { offset } = hole;
         for (const piece of await this.#context.take(hole.length, near)) {
-          taken.push(piece);
-          fresh.push({ ...piece, offset, written: true });
+          taken.push({ ...piece, offset, written: true });
           offset += piece.length;
           near = { lun: piece.lun, start: piece.start + piece.length };
         }
@@ -133,7 +150,25 @@ export class StreamData {
       this.#context.giveBack(taken);
       throw error;
     }
-    return { fresh, taken };
+    return taken;
+  }
+
+  /** Where the bytes of a range go that is about to be written: what holds data already, and the new room. */
+  placesOf({ offset, length }: ByteRange, fresh: readonly Extent[]): Extent[] {
+    const places = [...this.extents.within({ offset, length })].filter((extent) => extent.written);
+    for (const extent of fresh) places.push(clip(extent, offset, offset + length));
+    return places.filter((extent) => extent.length > 0).sort((a, b) => a.offset - b.offset);
+  }
+
+  /** Zeros what new room has around a range that somebody else writes. */
+  async clearAround({ offset, length }: ByteRange, fresh: readonly Extent[]): Promise<void> {
+    const parts = fresh.flatMap((extent) => [
+      clip(extent, extent.offset, offset),
+      clip(extent, offset + length, extent.offset + extent.length),
+    ]);
+    await allOf(
+      parts.filter((part) => part.length > 0).map((part) => this.#lun(part).writeZeros(part.start, part.length)),
+    );
   }
 
   *#overwrites(offset: number, data: Buffer): Generator<Promise<void>> {
@@ -171,6 +206,7 @@ export class StreamData {
 
   /** Gives room back that a failed write may still be writing to, once it no longer does. */
   abandon(taken: readonly Piece[], error: unknown): void {
+    this.#changes++;
     const fate = fateOf(error);
     if (fate === undefined) this.#context.giveBack(taken);
     else fate.then(() => this.#context.giveBack(taken));
@@ -201,8 +237,8 @@ export class StreamData {
 
   /** Room for the holes of a range, which go on reading as zeros. */
   async #reserve(range: ByteRange): Promise<ExtentChange[]> {
-    const { fresh } = await this.takeHoles(range);
-    return fresh.map((extent) => this.extents.replace(extent, [{ ...extent, written: false }]));
+    const taken = await this.#takeHoles(range);
+    return taken.map((extent) => this.extents.replace(extent, [{ ...extent, written: false }]));
   }
 
   /** @throws SmbError DISK_FULL */
@@ -275,36 +311,77 @@ export class StreamData {
     return ranges;
   }
 
+  /**
+   * The bytes from the start of a range that are all stored, on one LUN; or, where there are no extents in the result, that are
+   * all zeros without being stored.
+   */
+  firstRun(range: ByteRange): Run {
+    const written = [...this.extents.within(range)].filter((extent) => extent.written);
+    const [first] = written;
+    if (first === undefined) return { extents: [], length: range.length };
+    if (first.offset > range.offset) return { extents: [], length: first.offset - range.offset };
+    const extents: Extent[] = [];
+    let end = range.offset;
+    for (const extent of written) {
+      if (extent.offset > end || extent.lun !== first.lun) break;
+      extents.push(extent);
+      end = extent.offset + extent.length;
+    }
+    return { extents, length: end - range.offset };
+  }
+
   isKnownZero(range: ByteRange): boolean {
     for (const extent of this.extents.within(range)) if (extent.written) return false;
     return true;
   }
 
-  /** Copies through memory, holes as holes, as far as the source goes; an overlap gives the source as it was before. */
+  /**
+   * Copies as far as the source goes: holes as holes, by the array where it can, else through memory. An overlap within the stream
+   * gives the source as it was before.
+   */
   async copyFrom(source: StreamData, sourceOffset: number, offset: number, length: number): Promise<number> {
     const total = Math.max(0, Math.min(length, source.endOfFile - sourceOffset));
     const backwards = source === this && offset > sourceOffset;
-    const buffer = Buffer.allocUnsafeSlow(Math.min(total, COPY_SIZE));
     for (let done = 0; done < total; ) {
-      const step = Math.min(COPY_SIZE, total - done);
-      const at = backwards ? total - done - step : done;
-      await this.#copyPiece(source, sourceOffset + at, offset + at, buffer.subarray(0, step));
-      done += step;
+      const rest = total - done;
+      if (source === this) {
+        const step = Math.min(COPY_SIZE, rest);
+        const at = backwards ? rest - step : done;
+        await this.#copyPiece(source, sourceOffset + at, offset + at, step);
+        done += step;
+      } else done += await this.#copyRun(source, { offset: sourceOffset + done, length: rest }, offset + done);
     }
     return total;
   }
 
-  async #copyPiece(source: StreamData, from: number, to: number, buffer: Buffer): Promise<void> {
-    const range = { offset: from, length: buffer.length };
-    if (!source.isKnownZero(range)) {
-      const count = await source.read(from, buffer);
-      if (count < buffer.length) throw new SmbError(NtStatus.END_OF_FILE, "the source of a copy became shorter");
-      await this.write(to, buffer);
-      return;
+  /** @returns bytes copied, from the start of the range */
+  async #copyRun(source: StreamData, range: ByteRange, to: number): Promise<number> {
+    const { extents, length } = source.firstRun(range);
+    if (extents.length === 0) {
+      await this.#zeroTo(to, length);
+      return length;
     }
-    const end = to + buffer.length;
-    await this.zero({ offset: to, length: buffer.length });
-    if (end > this.endOfFile) await this.setEndOfFile(end);
+    const step = Math.min(range.length, COPY_SIZE);
+    const byArray =
+      length < ARRAY_COPY_SIZE
+        ? 0
+        : await this.#context.offload.copy(source, { offset: range.offset, length }, this, to);
+    if (byArray > 0) return byArray;
+    await this.#copyPiece(source, range.offset, to, step);
+    return step;
+  }
+
+  async #copyPiece(source: StreamData, from: number, to: number, length: number): Promise<void> {
+    if (source.isKnownZero({ offset: from, length })) return await this.#zeroTo(to, length);
+    const buffer = Buffer.allocUnsafeSlow(length);
+    const count = await source.read(from, buffer);
+    if (count < length) throw new SmbError(NtStatus.END_OF_FILE, "the source of a copy became shorter");
+    await this.write(to, buffer);
+  }
+
+  async #zeroTo(offset: number, length: number): Promise<void> {
+    await this.zero({ offset, length });
+    if (offset + length > this.endOfFile) await this.setEndOfFile(offset + length);
   }
 
   /** Empties the map for good. */
@@ -355,10 +432,8 @@ export class StreamData {
     );
   }
 
-  #lun({ lun }: Piece): Lun {
-    const found = this.#context.luns[lun];
-    if (found === undefined) throw new SmbError(NtStatus.IO_DEVICE_ERROR, `the volume has no LUN ${lun}`);
-    return found;
+  #lun(piece: Piece): Lun {
+    return this.#context.lunOf(piece);
   }
 }
 

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { createHash } from "node:crypto";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import { RodType, type ThirdPartyCopy } from "../../scsi/commands/vpd-third-party-copy.ts";
+import { ScsiError } from "../../scsi/errors.ts";
+import type { BlockRange } from "../../scsi/logical-unit.ts";
+import type { ByteRange, StorageOffload, StorageToken, VolumeStream } from "../volume.ts";
+import { ArrayStream } from "./array-stream.ts";
+import type { ArrayContext } from "./context.ts";
+import { clip, type Extent } from "./extent-map.ts";
+import { fateOf, type Lun, toSmbError } from "./lun.ts";
+import type { StreamData } from "./stream-data.ts";
+
+/** Bytes that one WRITE USING TOKEN may write, so that it ends within the time that a client waits. */
+const MAX_COPY = 256 * 1024 * 1024;
+/** Range descriptors in one command, where the array does not say: as Windows has it. */
+const MAX_RANGES = 64;
+/** NUMBER OF LOGICAL BLOCKS of a range descriptor has 32 bits. */
+const MAX_BLOCKS = 0xffff_ffff;
+/** Milliseconds for one command of a copy. */
+const COPY_TIMEOUT = 20_000;
+/** Milliseconds during which a pair of LUNs that could not copy is not tried again. */
+const NOT_CAPABLE = 180_000;
+/** Tokens of which it is remembered where they come from. */
+const MAX_ORIGINS = 4096;
+/** Where tokens come from that were not made here. */
+const ELSEWHERE = "elsewhere";
+
+/** Copies by the array: POPULATE TOKEN and WRITE USING TOKEN for the extents of streams. */
+export class ArrayOffload implements StorageOffload {
+  readonly #context: ArrayContext;
+  /** Milliseconds of a clock that only goes forward. */
+  readonly #now: () => number;
+  /** Until when a pair of LUNs, or a LUN as a source, is left alone. */
+  readonly #notCapable = new Map<string, number>();
+  /** LUN by hash of the token. */
+  readonly #origins = new Map<string, string>();
+
+  constructor(context: ArrayContext, now: () => number) {
+    this.#context = context;
+    this.#now = now;
+  }
+
+  async createToken(source: VolumeStream, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined> {
+    if (!(source instanceof ArrayStream)) return undefined;
+    source.check();
+    return await this.#represent(source.data, range, timeToLive);
+  }
+
+  async #represent(data: StreamData, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined> {
+    return await data.lock.run(range, false, async () => {
+      const length = Math.min(range.length, data.endOfFile - range.offset);
+      const run = data.firstRun({ offset: range.offset, length });
+      if (run.extents.length === 0) return { kind: "zero", length: run.length };
+      return await this.#populate(run.extents, timeToLive);
+    });
+  }
+
+  /**
+   * Copies between two streams of the volume that are not the same, without a byte through this process.
+   * @returns bytes copied from the start of the range; 0 where the array does not do it
+   */
+  async copy(source: StreamData, range: ByteRange, target: StreamData, offset: number): Promise<number> {
+    const { logicalBlockSize } = this.#context;
+    if (range.offset % logicalBlockSize !== 0 || offset % logicalBlockSize !== 0) return 0;
+    const length = Math.min(range.length, MAX_COPY);
+    const whole = { offset: range.offset, length: length - (length % logicalBlockSize) };
+    const made = await this.#represent(source, whole, 0);
+    if (made?.kind !== "token" || !made.pointInTime) return 0;
+    const step = { offset, length: Math.min(made.length, whole.length) };
+    try {
+      return await this.#step(target, step, made.token, 0);
+    } catch (error) {
+      if (error instanceof SmbError && error.status !== NtStatus.DISK_FULL && fateOf(error) === undefined) return 0;
+      throw error;
+    }
+  }
+
+  async #populate(extents: readonly Extent[], timeToLive: number): Promise<StorageToken | undefined> {
+    const lun = this.#context.lunOf(extents[0]);
+    const copy = lun.thirdPartyCopy;
+    if (copy === undefined || !makesTokens(copy) || this.#isLeftAlone(lun.name)) return undefined;
+    const { ranges, bytes } = blockRanges(extents, lun, copy);
+    try {
+      const inactivityTimeout = Math.min(Math.ceil(timeToLive / 1000), copy.limits.maximumInactivityTimeout);
+      const made = await lun.unit.populateToken({ ranges, inactivityTimeout }, { timeout: COPY_TIMEOUT });
+      const length = Math.min(bytes, made.blocks * lun.blockSize);
+      if (length === 0) return undefined;
+      this.#remember(made.token, lun.name);
+      return { kind: "token", token: made.token, length, pointInTime: isPointInTime(made.rodType) };
+    } catch (error) {
+      this.#leaveAlone(lun.name, error);
+      return undefined;
+    }
+  }
+
+  async writeFromToken(
+    target: VolumeStream,
+    offset: number,
+    token: Buffer,
+    tokenOffset: number,
+    length: number,
+    goesOn: () => boolean,
+  ): Promise<number> {
+    if (!(target instanceof ArrayStream)) throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED);
+    target.checkWrite(offset + length);
+    let done = 0;
+    while (done < length && (done === 0 || goesOn())) {
+      const step = Math.min(MAX_COPY, length - done);
+      try {
+        const written = await this.#step(
+          target.data,
+          { offset: offset + done, length: step },
+          token,
+          tokenOffset + done,
+        );
+        done += written;
+        if (written < step) break;
+      } catch (error) {
+        // The client learns of the failure when it goes on from where it stands.
+        if (done === 0) throw error;
+        break;
+      }
+    }
+    return done;
+  }
+
+  /** One piece, whose range is held until its fate is known, though the caller may have been told before. */
+  #step(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const held = data.lock.run(data.aligned(range), true, async () => {
+        try {
+          resolve(await this.#write(data, range, token, tokenOffset));
+        } catch (error) {
+          reject(error);
+          await fateOf(error);
+        }
+      });
+      held.catch(reject);
+    });
+  }
+
+  async #write(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
+    const { offset, length } = range;
+    const { fresh, taken } = await data.roomFor(data.aligned(range));
+    let written = 0;
+    try {
+      await data.clearAround(range, fresh);
+      for (const run of runsOfOneLun(data.placesOf(range, fresh))) {
+        const bytes = await this.#copyRun(run, token, tokenOffset + written);
+        written += bytes;
+        if (bytes < lengthOf(run)) break;
+      }
+    } catch (error) {
+      data.abandon(taken, error);
+      throw error;
+    }
+    if (written >= length) {
+      await data.becomeWritten(fresh, offset + length);
+      return length;
+    }
+    // An allocation unit that holds only some of its data is none of the stream's yet.
+    const end = data.aligned({ offset: offset + written, length: 0 }).offset;
+    this.#context.giveBack(between(taken, end, Number.MAX_SAFE_INTEGER));
+    if (end <= offset) throw new SmbError(NtStatus.DEVICE_UNREACHABLE, "the array copied next to nothing");
+    await data.becomeWritten(between(fresh, 0, end), end);
+    return end - offset;
+  }
+
+  /** @returns bytes written, in whole blocks: fewer than asked where the array stopped */
+  async #copyRun(extents: readonly Extent[], token: Buffer, tokenOffset: number): Promise<number> {
+    const lun = this.#context.lunOf(extents[0]);
+    const { blockSize, thirdPartyCopy: copy } = lun;
+    const pair = `${this.#origins.get(keyOf(token)) ?? ELSEWHERE} to ${lun.name}`;
+    if (copy === undefined) throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED, `${lun.name} copies nothing`);
+    if (this.#isLeftAlone(pair))
+      throw new SmbError(NtStatus.DEVICE_UNREACHABLE, `${pair}: could not copy a moment ago`);
+    let done = 0;
+    for (let rest = extents; rest.length > 0; ) {
+      const { ranges, bytes, remaining } = blockRanges(rest, lun, copy);
+      const offsetInRod = (tokenOffset + done) / blockSize;
+      if (!Number.isInteger(offsetInRod))
+        throw new SmbError(NtStatus.INVALID_PARAMETER, "an offset between two blocks");
+      try {
+        const blocks = await lun.unit.writeUsingToken({ token, offsetInRod, ranges }, { timeout: COPY_TIMEOUT });
+        lun.wasWritten();
+        done += Math.min(bytes, blocks * blockSize);
+        if (blocks * blockSize < bytes) return done;
+      } catch (error) {
+        this.#leaveAlone(pair, error);
+        if (done > 0 && fateOf(error) === undefined) return done;
+        throw copyError(error, lun.unit.address);
+      }
+      rest = remaining;
+    }
+    return done;
+  }
+
+  #remember(token: Buffer, lun: string): void {
+    this.#origins.set(keyOf(token), lun);
+    for (const oldest of this.#origins.keys()) {
+      if (this.#origins.size <= MAX_ORIGINS) break;
+      this.#origins.delete(oldest);
+    }
+  }
+
+  #isLeftAlone(pair: string): boolean {
+    const until = this.#notCapable.get(pair);
+    if (until === undefined) return false;
+    if (this.#now() < until) return true;
+    this.#notCapable.delete(pair);
+    return false;
+  }
+
+  /** Only what says that these LUNs cannot do it at all: a token that has expired says nothing of the LUN. */
+  #leaveAlone(pair: string, error: unknown): void {
+    const { log } = this.#context;
+    const capable = !(error instanceof ScsiError) || !isIncapable(error);
+    log.info({ pair, err: error, capable }, "the array did not copy");
+    if (!capable) this.#notCapable.set(pair, this.#now() + NOT_CAPABLE);
+  }
+}
+
+function keyOf(token: Buffer): string {
+  return createHash("sha256").update(token).digest("base64");
+}
+
+function makesTokens({ rodTypes }: ThirdPartyCopy): boolean {
+  return rodTypes.length === 0 || rodTypes.some(({ tokenOut }) => tokenOut);
+}
+
+function isPointInTime(rodType: number): boolean {
+  return rodType !== RodType.ACCESS_UPON_REFERENCE && rodType !== RodType.COPY_MANAGER_INTERNAL;
+}
+
+/** Unreachable copy targets, remote tokens that are not supported, commands and fields that the unit does not know. */
+function isIncapable(error: ScsiError): boolean {
+  return (
+    error.is(5, 0x08, 0x04) ||
+    error.is(5, 0x20) ||
+    error.is(5, 0x24) ||
+    error.is(5, 0x23, 0x01) ||
+    error.is(5, 0x23, 0x02) ||
+    error.is(5, 0x23, 0x03)
+  );
+}
+
+/** What the client is told where the array does not copy (MS-FSCC 2.3.43). */
+function copyError(error: unknown, address: string): Error {
+  if (!(error instanceof ScsiError)) return toSmbError(error, address);
+  const message = `${address}: ${error.message}`;
+  if (error.is(5, 0x23)) return new SmbError(NtStatus.INVALID_TOKEN, message, { cause: error });
+  if (error.is(5, 0x08, 0x04)) return new SmbError(NtStatus.DEVICE_UNREACHABLE, message, { cause: error });
+  if (error.is(5, 0x20) || error.is(5, 0x24)) {
+    return new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED, message, { cause: error });
+  }
+  return toSmbError(error, address);
+}
+
+/** What of the extents lies between two bytes of the stream. */
+function between(extents: readonly Extent[], offset: number, end: number): Extent[] {
+  return extents.map((extent) => clip(extent, offset, end)).filter(({ length }) => length > 0);
+}
+
+function lengthOf(extents: readonly Extent[]): number {
+  return extents.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Consecutive extents on one LUN each. */
+function runsOfOneLun(extents: readonly Extent[]): Extent[][] {
+  const runs: Extent[][] = [];
+  for (const extent of extents) {
+    const last = runs.at(-1);
+    if (last?.[0]?.lun === extent.lun) last.push(extent);
+    else runs.push([extent]);
+  }
+  return runs;
+}
+
+/** As many of the extents as one command may name, in blocks; the last block may reach beyond the end of file. */
+function blockRanges(
+  extents: readonly Extent[],
+  { blockSize }: Lun,
+  { limits }: ThirdPartyCopy,
+): { readonly ranges: readonly BlockRange[]; readonly bytes: number; readonly remaining: readonly Extent[] } {
+  const most = Math.min(limits.maximumTokenTransfer * blockSize, MAX_COPY);
+  const mostRanges = Math.min(limits.maximumRanges, MAX_RANGES);
+  const ranges: BlockRange[] = [];
+  let bytes = 0;
+  for (const [index, extent] of extents.entries()) {
+    const room = Math.min(most - bytes, MAX_BLOCKS * blockSize);
+    if (ranges.length >= mostRanges || room <= 0) return { ranges, bytes, remaining: extents.slice(index) };
+    const length = Math.min(extent.length, room - (room % blockSize));
+    ranges.push({ lba: extent.start / blockSize, blocks: Math.ceil(length / blockSize) });
+    bytes += length;
+    if (length < extent.length) {
+      const rest = {
+        ...extent,
+        offset: extent.offset + length,
+        start: extent.start + length,
+        length: extent.length - length,
+      };
+      return { ranges, bytes, remaining: [rest, ...extents.slice(index + 1)] };
+    }
+  }
+  return { ranges, bytes, remaining: [] };
+}
