@@ -36,6 +36,11 @@ export interface ShareOptions {
   readonly hideUnreadable?: boolean;
   /** Which copies on the server clients may ask for. Default: all, where the volume can. */
   readonly offload?: Partial<OffloadSwitches>;
+  /**
+   * Clients that ask for it get handles that outlive a restart of the server, and every change is stable before it is
+   * answered. The server needs a place to keep the handles (`ServerOptions.persistentHandles`). Default false.
+   */
+  readonly continuousAvailability?: boolean;
   /** Default: every user may read and write, guests and anonymous callers nothing. */
   readonly users?: ShareUsers;
 }
@@ -74,6 +79,7 @@ export function createShare(options: ShareOptions): Share {
     encryption: options.encrypt ?? "off",
     browseable: options.browseable ?? true,
     accessBasedEnumeration: options.hideUnreadable ?? false,
+    continuousAvailability: options.continuousAvailability ?? false,
     offload: { ...allOperations, ...options.offload },
     maximalAccess(caller) {
       if (denied(caller)) {

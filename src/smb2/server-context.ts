@@ -5,6 +5,7 @@ import type { OffloadOptions } from "../offload/engine.ts";
 import type { CopyOperation, CopyWay, OffloadSwitches } from "../offload/operations.ts";
 import type { PipeService } from "../rpc/pipe.ts";
 import type { Volume } from "../vfs/volume.ts";
+import type { PersistentOpenStore } from "./state/persistent-open.ts";
 
 /** Structured log, compatible with pino: fields first, then the message. */
 export interface Logger {
@@ -51,6 +52,8 @@ export interface Share {
   readonly accessBasedEnumeration: boolean;
   /** Which copies on the server the share offers, where its volume can. */
   readonly offload: OffloadSwitches;
+  /** Clients get persistent handles, and their changes are written through (TREE_CONNECT, Share.IsCA). */
+  readonly continuousAvailability: boolean;
   /** The rights this share grants at most to a caller, as a file access mask; 0 refuses the tree connect. */
   maximalAccess(caller: Identity): number;
 }
@@ -143,6 +146,8 @@ export interface ServerContext {
   readonly options: ProtocolOptions;
   /** What differs from the defaults. */
   readonly offload?: Partial<OffloadOptions>;
+  /** Where persistent handles are kept; without it there are none. */
+  readonly persistentOpens?: PersistentOpenStore;
   readonly authenticator: Authenticator;
   readonly pipes: PipeService;
   readonly log: Logger;

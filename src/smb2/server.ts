@@ -13,6 +13,7 @@ import { CreateReplays } from "./state/create-replays.ts";
 import { isToBePreserved } from "./state/durability.ts";
 import { DurableOpens } from "./state/durable-opens.ts";
 import type { Open } from "./state/open.ts";
+import { PersistentOpens } from "./state/persistent-opens.ts";
 import type { Session } from "./state/session.ts";
 import { FileTable } from "./state/shared-file.ts";
 import type { TreeConnect } from "./state/tree-connect.ts";
@@ -30,6 +31,8 @@ export class Smb2Server {
   readonly offload: OffloadEngine;
   /** Handles that outlive their connections. */
   readonly durableOpens: DurableOpens;
+  /** Handles that outlive the server, where it keeps any. */
+  readonly persistentOpens: PersistentOpens | undefined;
   /** CREATE requests that may be sent again. */
   readonly createReplays = new CreateReplays();
   readonly appInstances = new AppInstances();
@@ -37,14 +40,20 @@ export class Smb2Server {
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
   #nextFileId: bigint;
-  /** Nothing is kept for clients that come back. */
-  #stopping = false;
+  /** Nothing but persistent handles is kept for clients that come back. */
+  isStopping = false;
 
   constructor(context: ServerContext) {
     this.context = context;
     const { clock, options } = context;
     // Clients may come with a FileId from before a restart: it must not be another handle's now.
     this.#nextFileId = BigInt(clock.now()) << 22n;
+    this.persistentOpens =
+      context.persistentOpens === undefined
+        ? undefined
+        : new PersistentOpens(context.persistentOpens, (err, { fileName }) =>
+            context.log.error({ err, file: fileName }, "a persistent handle could not be stored"),
+          );
     this.durableOpens = new DurableOpens({
       clock,
       maximum: options.maxDisconnectedOpens,
@@ -121,11 +130,11 @@ export class Smb2Server {
 
   /** What waits on a handle that is kept is cancelled: nobody is there to take the answer. */
   #endsWithHandle(open: Open | undefined): boolean {
-    return open !== undefined && (open.kind === "pipe" || this.#stopping || !isToBePreserved(open));
+    return open !== undefined && (open.kind === "pipe" || this.isStopping || !isToBePreserved(open));
   }
 
   #disconnect(open: Open): boolean {
-    return open.kind === "file" && !this.#stopping && this.durableOpens.disconnect(open);
+    return open.kind === "file" && !this.isStopping && this.durableOpens.disconnect(open);
   }
 
   /** Ends a tree connect with its opens (MS-SMB2 3.3.5.8). */
@@ -185,7 +194,7 @@ export class Smb2Server {
 
   /** Closes all sessions, flushing nothing that a client did not ask for, then all connections. */
   async shutdown(): Promise<void> {
-    this.#stopping = true;
+    this.isStopping = true;
     for (const session of [...this.sessions.values()]) await this.closeSession(session);
     await this.closeOpens([...this.durableOpens.disconnected]);
     this.offload.close();

@@ -198,6 +198,7 @@ function testShare(name: string, volume: Volume, options: Partial<Share>): Share
     encryption: "off",
     browseable: true,
     accessBasedEnumeration: false,
+    continuousAvailability: false,
     offload: allOperations,
     maximalAccess: (_caller: Identity) => Access.FILE_ALL,
     ...options,

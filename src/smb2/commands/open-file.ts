@@ -437,6 +437,7 @@ function register(request: Request, parameters: OpenParameters, found: Registrat
     resumeKey: undefined,
     eaIndex: 1,
     clientGuid: request.connection.clientGuid,
+    desiredAccess: parameters.desiredAccess,
     createAction: CreateAction.OPENED,
     channelSequence: new ChannelSequence(request.header.channelSequence),
     lockSequences: new LockSequences(),

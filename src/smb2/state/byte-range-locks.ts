@@ -41,6 +41,13 @@ export class ByteRangeLockList {
     return count;
   }
 
+  /** What this owner holds, in the order in which it was taken. */
+  *heldBy(owner: LockOwner): Iterable<{ offset: bigint; length: bigint; exclusive: boolean }> {
+    for (const { offset, length, exclusive, owner: holder } of this.#locks) {
+      if (holder === owner) yield { offset, length, exclusive };
+    }
+  }
+
   /** An owner may put a shared lock over its own exclusive one, but no second exclusive one (MS-FSA 2.1.4.10). */
   #conflictsWithLock(wanted: ByteRangeLock): boolean {
     for (const lock of this.#locks) {

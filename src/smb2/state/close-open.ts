@@ -46,7 +46,10 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   stream.opens.delete(open);
   stream.oplock.closed(open);
   link.opens.delete(open);
-  if (open.deleteOnClose) {
+  // The store keeps what the end of the server closes, to be opened again.
+  const suspended = server.isStopping && open.durability?.kind === "persistent";
+  if (suspended) server.persistentOpens?.release(open);
+  if (open.deleteOnClose && !suspended) {
     if (stream.name !== "") stream.deletePending = true;
     else {
       link.deletePending = true;
@@ -55,12 +58,16 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   }
   reportPending(open);
   file.holds++;
-  const done = chain(removeStream(open), () => removeOrForgetLink(server, open));
-  const finish = () => files?.release(file);
+  const done = suspended ? forgetLink(file, open) : chain(removeStream(open), () => removeOrForgetLink(server, open));
+  const finish = () => chain(suspended ? undefined : forgetPersistent(server, open), () => files?.release(file));
   if (done instanceof Promise) {
     return done.then(finish, (error: unknown) => chain(finish(), () => Promise.reject(error)));
   }
   return finish();
+}
+
+function forgetPersistent(server: Smb2Server, open: FileOpen): Awaitable<void> {
+  if (open.durability?.kind === "persistent") return server.persistentOpens?.forget(open);
 }
 
 /** The last handle of a named stream to be deleted is gone. */

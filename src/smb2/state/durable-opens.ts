@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Clock, Timer } from "../server-context.ts";
-import { isToBePreserved } from "./durability.ts";
+import { type Durability, isToBePreserved } from "./durability.ts";
 import type { FileOpen } from "./open.ts";
 import type { Session } from "./session.ts";
 import type { TreeConnect } from "./tree-connect.ts";
@@ -54,17 +54,27 @@ export class DurableOpens {
   disconnect(open: FileOpen): boolean {
     const { durability } = open;
     if (durability === undefined || !isToBePreserved(open)) return false;
-    const { clock, maximum, maximumPerOwner } = this.#options;
+    const { maximum, maximumPerOwner } = this.#options;
     const count = this.#counts.get(durability.owner) ?? 0;
     if (this.#waiting.size >= maximum || count >= maximumPerOwner) return false;
-    this.#counts.set(durability.owner, count + 1);
+    open.session.opens.delete(open.volatileId);
+    this.#wait(open, durability);
+    return true;
+  }
+
+  /** Takes in a handle from before a restart, that waits for its client. */
+  restore(open: FileOpen): void {
+    this.add(open);
+    if (open.durability !== undefined) this.#wait(open, open.durability);
+  }
+
+  #wait(open: FileOpen, { owner, timeout }: Durability): void {
+    open.isDisconnected = true;
+    this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
     this.#waiting.set(
       open,
-      clock.after(durability.timeout, () => this.#options.expired(open)),
+      this.#options.clock.after(timeout, () => this.#options.expired(open)),
     );
-    open.session.opens.delete(open.volatileId);
-    open.isDisconnected = true;
-    return true;
   }
 
   /** The client is back: the handle goes to its new session, under a new FileId.Volatile. */

@@ -71,6 +71,8 @@ export interface FileOpen extends OpenBase {
   eaIndex: number;
   /** ClientGuid of the connection that the handle was opened on, 16 bytes. */
   readonly clientGuid: Buffer;
+  /** DesiredAccess as the client asked for it. */
+  readonly desiredAccess: number;
   /** CreateAction of the response that the client got. */
   createAction: number;
   /** Tells requests sent again after the loss of a channel from those sent first. */

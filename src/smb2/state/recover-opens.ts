@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { foldName } from "../../nt/names.ts";
+import { SmbError } from "../../nt/status.ts";
+import type { Smb2Server } from "../server.ts";
+import type { Share } from "../server-context.ts";
+import { Dialect } from "../wire/constants.ts";
+import { ChannelSequence } from "./channel-sequence.ts";
+import { LockSequences } from "./lock-sequences.ts";
+import type { FileOpen } from "./open.ts";
+import type { PersistentOpen } from "./persistent-open.ts";
+import { Session } from "./session.ts";
+import { type FileTable, SharedStream } from "./shared-file.ts";
+import { TreeConnect } from "./tree-connect.ts";
+
+/**
+ * Opens again what clients held with persistent handles when the server ended, before any client can come in between: share
+ * modes, locks and cache rights hold from the first moment, and wait for their clients as after a cut. A handle whose file is
+ * gone, or is another one by now, is given up.
+ */
+export async function recoverOpens(server: Smb2Server): Promise<void> {
+  const { persistentOpens, context } = server;
+  if (persistentOpens === undefined) return;
+  let recovered = 0;
+  let lost = 0;
+  for (const record of persistentOpens.load()) {
+    const reason = await recover(server, record);
+    if (reason === undefined) {
+      recovered++;
+      continue;
+    }
+    lost++;
+    context.log.warn({ share: record.share, path: record.path.join("\\"), reason }, "a persistent handle is lost");
+    await persistentOpens.drop(record);
+  }
+  if (recovered + lost > 0) context.log.info({ recovered, lost }, "persistent handles taken up again");
+}
+
+/** Why it cannot be. */
+async function recover(server: Smb2Server, record: PersistentOpen): Promise<string | undefined> {
+  const share = server.context.findShare(record.share);
+  if (share === undefined || !share.continuousAvailability) return "the share is gone, or not continuously available";
+  const files = server.fileTable(share.volume);
+  try {
+    const opened = await share.volume.open(record.path);
+    if (opened === undefined) return "the file is gone";
+    const file = files.hold(opened.file);
+    try {
+      if (file.node.fileId !== record.fileId) return "another file has its name";
+      const key = foldName(record.stream);
+      const data = file.streams.get(key)?.data ?? (await file.node.openStream(record.stream));
+      if (data === undefined) return "the stream is gone";
+      const stream = file.streams.get(key) ?? new SharedStream(file, data.name, data);
+      file.streams.set(key, stream);
+      const tree = formerTree(share, files, record);
+      const open = restore(record, tree, stream, file.linkFor(opened.path));
+      file.opens.add(open);
+      stream.opens.add(open);
+      open.link.opens.add(open);
+      for (const { offset, length, exclusive } of record.locks) stream.locks.tryLock(open, offset, length, exclusive);
+      stream.oplock.request(open, record.oplockLevel, stream.opens.size - 1, false);
+      server.durableOpens.restore(open);
+      server.persistentOpens?.add(open);
+      server.appInstances.add(open);
+      server.context.metrics.opens(1);
+      return undefined;
+    } finally {
+      await files.release(file);
+    }
+  } catch (error) {
+    if (!(error instanceof SmbError)) throw error;
+    return error.message;
+  }
+}
+
+/** A tree connect that ended with the server before. */
+function formerTree(share: Share, files: FileTable, record: PersistentOpen): TreeConnect {
+  const session = new Session(0n, Dialect.SMB_3_1_1);
+  session.state = "closing";
+  const tree = new TreeConnect({
+    treeId: 0,
+    session,
+    share,
+    files,
+    maximalAccess: record.shareMaximalAccess,
+    encryptData: share.encryption === "required",
+  });
+  tree.closing = true;
+  return tree;
+}
+
+function restore(record: PersistentOpen, tree: TreeConnect, stream: SharedStream, link: FileOpen["link"]): FileOpen {
+  const lockSequences = new LockSequences();
+  if (record.lockSequences !== undefined) lockSequences.restore(record.lockSequences);
+  if (record.stream === "") link.deletePending ||= record.deletePending;
+  else stream.deletePending ||= record.deletePending;
+  return {
+    kind: "file",
+    persistentId: record.persistentId,
+    volatileId: record.persistentId,
+    session: tree.session,
+    tree,
+    grantedAccess: record.grantedAccess,
+    closing: false,
+    fileName: record.fileName,
+    file: stream.file,
+    stream,
+    link,
+    shareAccess: record.shareAccess,
+    createOptions: record.createOptions,
+    deleteOnClose: record.deleteOnClose,
+    maximalAccess: record.maximalAccess,
+    position: record.position,
+    mode: record.mode,
+    enumeration: undefined,
+    enumerating: undefined,
+    frozenTimes: { creation: false, access: false, write: false, change: false },
+    hasWritten: false,
+    onClose: new Set(),
+    resumeKey: undefined,
+    eaIndex: 1,
+    clientGuid: record.clientGuid,
+    createAction: record.createAction,
+    desiredAccess: record.desiredAccess,
+    channelSequence: new ChannelSequence(0),
+    lockSequences,
+    durability: { kind: "persistent", owner: record.owner, timeout: record.timeout },
+    isDisconnected: false,
+    createGuid: record.createGuid,
+    isReplayEligible: false,
+    appInstance: record.appInstance,
+  };
+}
