@@ -20,6 +20,8 @@ import {
   type ServerContext,
   type Share,
 } from "../smb2/server-context.ts";
+import type { PersistentOpenStore } from "../smb2/state/persistent-open.ts";
+import { recoverOpens } from "../smb2/state/recover-opens.ts";
 import { AccountDirectory } from "./account-directory.ts";
 import { systemClock } from "./clock.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./config/units.ts";
@@ -60,6 +62,8 @@ export interface ServerOptions {
   readonly allowAnonymous?: boolean;
   /** The guest that unknown users become. Default: they are refused. */
   readonly guest?: string;
+  /** Where handles on continuously available shares are kept; without it they end with the server. */
+  readonly persistentHandles?: PersistentOpenStore;
   /** What the protocol offers and how far it goes. */
   readonly protocol?: Partial<ProtocolOptions>;
   /** How far copies on the server go. */
@@ -152,6 +156,7 @@ export class Server {
     });
     this.#running = { smb, listener };
     try {
+      await recoverOpens(smb);
       await listener.listen(this.#listen);
     } catch (error) {
       this.#running = undefined;
@@ -234,6 +239,7 @@ export class Server {
       serverName: this.name,
       options: { ...defaultProtocolOptions, ...options.protocol },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
+      ...(options.persistentHandles === undefined ? {} : { persistentOpens: options.persistentHandles }),
       authenticator,
       pipes,
       log,

@@ -5,11 +5,12 @@ import type { AccountStore } from "../auth/accounts.ts";
 import { FileAccountStore, UserFileError } from "../auth/user-file.ts";
 import type { OffloadOptions } from "../offload/engine.ts";
 import type { ProtocolOptions } from "../smb2/server-context.ts";
-import type { Config, OffloadConfig, ServerConfig } from "./config/schema.ts";
+import type { Config, OffloadConfig, ServerConfig, ShareConfig } from "./config/schema.ts";
 import { formatHostPort, type HostPort, isLoopback } from "./config/units.ts";
 import type { ServerLog } from "./log.ts";
 import { ServerMetrics } from "./metrics.ts";
 import { type MetricsEndpoint, serveMetrics } from "./metrics-endpoint.ts";
+import { PersistentHandles } from "./persistent-handles.ts";
 import { Server, type ServerOptions, type User } from "./server.ts";
 import { StartupError } from "./startup-error.ts";
 import { defaultStateDirectory, ensureStateDirectory, loadServerGuid } from "./state-directory.ts";
@@ -40,6 +41,7 @@ export class Service {
   readonly #accounts: FileAccountStore | undefined;
   readonly #watch: Watch;
   readonly #endpoint: MetricsEndpoint | undefined;
+  readonly #handles: PersistentHandles | undefined;
   readonly #log: ServerLog;
   #config: Config;
   /** Reloads run one after the other. */
@@ -51,6 +53,7 @@ export class Service {
     accounts: FileAccountStore | undefined;
     watch: Watch;
     endpoint: MetricsEndpoint | undefined;
+    handles: PersistentHandles | undefined;
     options: ServiceOptions;
   }) {
     this.#server = parts.server;
@@ -58,6 +61,7 @@ export class Service {
     this.#accounts = parts.accounts;
     this.#watch = parts.watch;
     this.#endpoint = parts.endpoint;
+    this.#handles = parts.handles;
     this.#log = parts.options.log;
     this.#config = parts.options.config;
   }
@@ -77,6 +81,7 @@ export class Service {
     const guid = await loadServerGuid(state);
     const accounts = users.length > 0 ? undefined : await openAccounts(usersFileOf(settings), log);
     const tokenKeys = await loadTokenKeys(config.offload.keyFiles);
+    const handles = config.shares.some(isContinuouslyAvailable) ? PersistentHandles.open(state, log) : undefined;
     const pool = new VolumePool(log);
     const metrics = new ServerMetrics();
     let endpoint: MetricsEndpoint | undefined;
@@ -86,6 +91,7 @@ export class Service {
         offload: { ...offloadOptions(config.offload), tokenKeys },
         shares: await pool.open(config.shares),
         ...(accounts === undefined ? { users } : { accounts: accounts satisfies AccountStore }),
+        ...(handles === undefined ? {} : { persistentHandles: handles }),
         guid,
         logger: log,
         metrics,
@@ -97,11 +103,12 @@ export class Service {
       }
       await server.listen();
       const watch = await Watch.start({ server, metrics, log, state, logInterval: config.offload.logInterval });
-      return new Service({ server, pool, accounts, watch, endpoint, options });
+      return new Service({ server, pool, accounts, watch, endpoint, handles, options });
     } catch (error) {
       await endpoint?.close();
       metrics.close();
       await pool.close();
+      await handles?.close();
       throw error;
     }
   }
@@ -129,6 +136,9 @@ export class Service {
       if (JSON.stringify(restartOnly(config)) !== JSON.stringify(restartOnly(this.#config))) {
         this.#log.warn({}, "settings besides shares, users and the log level have changed: they need a restart");
       }
+      if (this.#handles === undefined && config.shares.some(isContinuouslyAvailable)) {
+        this.#log.warn({}, "shares become continuously available at the next start");
+      }
       this.#config = config;
       this.#log.info({ shares: config.shares.length }, "reloaded");
     } catch (error) {
@@ -144,9 +154,14 @@ export class Service {
     await this.#reloading;
     await this.#server.close(this.#config.server.timeouts.shutdown);
     await this.#pool.close();
+    await this.#handles?.close();
     await this.#endpoint?.close();
     await this.#watch.close();
   }
+}
+
+function isContinuouslyAvailable(share: ShareConfig): boolean {
+  return share.continuousAvailability;
 }
 
 async function openAccounts(file: string, log: ServerLog): Promise<FileAccountStore> {

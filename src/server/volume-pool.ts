@@ -151,7 +151,8 @@ function planVolumes(shares: readonly ShareConfig[], roots: readonly string[]): 
 }
 
 function shareOptions(share: ShareConfig, volume: Volume): ShareOptions {
-  const { name, comment, readOnly, encrypt, browseable, hideUnreadable, offload, users } = share;
+  const { name, comment, readOnly, encrypt, browseable, hideUnreadable, continuousAvailability, offload, users } =
+    share;
   return {
     name,
     volume,
@@ -160,6 +161,7 @@ function shareOptions(share: ShareConfig, volume: Volume): ShareOptions {
     encrypt,
     browseable,
     hideUnreadable,
+    continuousAvailability,
     offload,
     ...(users === undefined ? {} : { users }),
   };

@@ -21,10 +21,14 @@ export const guid = (value: number): Buffer => Buffer.alloc(16, value);
 export function mountAs(
   harness: ServerHarness,
   client: number,
-  options: { account?: Account; share?: string; dialects?: readonly number[] } = {},
+  options: { account?: Account; share?: string; dialects?: readonly number[]; capabilities?: number } = {},
 ): Promise<SmbTree> {
-  const { account = alice, share = "data", dialects } = options;
-  const negotiate = { clientGuid: guid(client), ...(dialects === undefined ? {} : { dialects }) };
+  const { account = alice, share = "data", dialects, capabilities } = options;
+  const negotiate = {
+    clientGuid: guid(client),
+    ...(dialects === undefined ? {} : { dialects }),
+    ...(capabilities === undefined ? {} : { capabilities }),
+  };
   return harness.mount(share, { account, negotiate });
 }
 

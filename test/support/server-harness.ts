@@ -19,6 +19,8 @@ import {
   type ServerContext,
   type Share,
 } from "../../src/smb2/server-context.ts";
+import type { PersistentOpenStore } from "../../src/smb2/state/persistent-open.ts";
+import { recoverOpens } from "../../src/smb2/state/recover-opens.ts";
 import { MemoryVolume } from "../../src/vfs/memory/memory-volume.ts";
 import type { Volume } from "../../src/vfs/volume.ts";
 import { MACHINE_SID, testAccounts } from "./auth-fixtures.ts";
@@ -59,6 +61,9 @@ export interface HarnessOptions {
   readonly pipes?: PipeService;
   readonly offload?: Partial<OffloadOptions>;
   readonly networkInterfaces?: readonly NetworkInterface[];
+  /** Where persistent handles are kept; what it holds is opened again. */
+  readonly persistentOpens?: PersistentOpenStore;
+  readonly clock?: FakeClock;
 }
 
 /** A server in this process, with a memory volume, a clock that stands still and the real authenticator. */
@@ -92,7 +97,7 @@ export class ServerHarness {
   }
 
   static async start(options: HarnessOptions = {}): Promise<ServerHarness> {
-    const clock = new FakeClock();
+    const clock = options.clock ?? new FakeClock();
     const log: LogLine[] = [];
     const copies: CopyNote[] = [];
     const refusals: RefusalNote[] = [];
@@ -115,6 +120,7 @@ export class ServerHarness {
       serverName: "TESSERA",
       options: { ...defaultProtocolOptions, ...options.protocol },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
+      ...(options.persistentOpens === undefined ? {} : { persistentOpens: options.persistentOpens }),
       authenticator: createAuthenticator({
         accounts: await testAccounts(),
         serverName: "TESSERA",
@@ -143,7 +149,9 @@ export class ServerHarness {
       networkInterfaces: () => options.networkInterfaces ?? [],
       randomBytes,
     };
-    return new ServerHarness(context, clock, log, shares, volume, { copies, refusals });
+    const harness = new ServerHarness(context, clock, log, shares, volume, { copies, refusals });
+    await recoverOpens(harness.server);
+    return harness;
   }
 
   transport(): InProcessTransport {

@@ -6,6 +6,8 @@ import type { FileOpen } from "../state/open.ts";
 import { OplockLevel } from "../wire/constants.ts";
 import type { CreateRequest } from "../wire/create.ts";
 import type { DurableRequest } from "./durable-contexts.ts";
+import { allowsPersistence } from "./durable-grant.ts";
+import { takeUp } from "./durable-reconnect.ts";
 
 /**
  * The handle that a CREATE with this CreateGuid has opened before, for a client that did not see the answer (MS-SMB2
@@ -18,7 +20,7 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   const { server, connection, session } = request;
   if (asked.createGuid === undefined) return undefined;
   const open = server.createReplays.find(connection.clientGuid, asked.createGuid);
-  if (open === undefined) return undefined;
+  if (open === undefined) return findPersistent(request, message, asked, asked.createGuid);
   if (!request.isReplay) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
   const owner = open.durability?.owner ?? open.session.identity?.sid;
   if (session.identity?.sid !== owner) throw new SmbError(NtStatus.ACCESS_DENIED);
@@ -26,6 +28,31 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   if (message.requestedOplockLevel === OplockLevel.LEASE && open.stream.oplock.levelOf(open) !== OplockLevel.LEASE) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
+  return open;
+}
+
+/**
+ * A persistent handle whose client lost the connection before it saw the answer, to be taken up.
+ * @throws SmbError FILE_NOT_AVAILABLE the connection that it was opened on has not gone yet
+ * @throws SmbError CONTEXT_MISMATCH it was opened for something else
+ */
+function findPersistent(
+  request: Request,
+  message: CreateRequest,
+  asked: DurableRequest,
+  createGuid: Buffer,
+): FileOpen | undefined {
+  if (!request.isReplay || !asked.persistent || !allowsPersistence(request)) return undefined;
+  const open = request.server.persistentOpens?.find(createGuid);
+  if (open === undefined) return undefined;
+  if (!open.isDisconnected) throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
+  if (request.session.identity?.sid !== open.durability?.owner) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const same =
+    open.desiredAccess === message.desiredAccess &&
+    open.shareAccess === message.shareAccess &&
+    open.tree.files === request.tree.files;
+  if (!same) throw new SmbError(NtStatus.CONTEXT_MISMATCH);
+  takeUp(request, open);
   return open;
 }
 

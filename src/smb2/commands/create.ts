@@ -19,7 +19,7 @@ import { createPipe } from "./create-pipe.ts";
 import { beginCreate, findReplayed } from "./create-replay.ts";
 import { respondWithOpen } from "./create-response.ts";
 import { type DurableRequest, durableContextsOf } from "./durable-contexts.ts";
-import { grantDurability } from "./durable-grant.ts";
+import { allowsPersistence, grantDurability, grantPersistence } from "./durable-grant.ts";
 import { reconnectOpen } from "./durable-reconnect.ts";
 import { type OpenResult, openFile } from "./open-file.ts";
 
@@ -116,7 +116,7 @@ async function openAndRespond(
     desiredAccess: desiredAccess >>> 0,
     shareAccess: message.shareAccess,
     disposition: message.createDisposition,
-    options: message.createOptions & ~IGNORED_OPTIONS,
+    options: (message.createOptions & ~IGNORED_OPTIONS) | (allowsPersistence(request) ? CreateOption.WRITE_THROUGH : 0),
     attributes: message.fileAttributes,
     security: security === undefined ? undefined : Buffer.from(security),
     extendedAttributes: eas === undefined || eas.length === 0 ? undefined : decodeFullEaList(Buffer.from(eas)),
@@ -125,6 +125,10 @@ async function openAndRespond(
   if (appInstance !== undefined) {
     result.open.appInstance = appInstance;
     request.server.appInstances.add(result.open);
+  }
+  if (durable?.persistent === true) {
+    const expected = { oplockLevel: message.requestedOplockLevel, lease: undefined };
+    await grantPersistence(request, result.open, durable, expected);
   }
   await finish(request, message, result, durable);
 }

@@ -10,6 +10,7 @@ import type { CreateRequest } from "../wire/create.ts";
 import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import { respondWithOpen } from "./create-response.ts";
 import type { DurableReconnect } from "./durable-contexts.ts";
+import { allowsPersistence } from "./durable-grant.ts";
 
 /** A client takes up a handle that was kept for it (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
 export function reconnectOpen(request: Request, message: CreateRequest, asked: DurableReconnect): Awaitable<void> {
@@ -31,15 +32,17 @@ export function takeUp(request: Request, open: FileOpen): void {
  */
 function findOpen(request: Request, message: CreateRequest, asked: DurableReconnect): FileOpen {
   const { server, session, tree } = request;
-  const open = server.durableOpens.find(asked.persistentId);
+  const open = server.durableOpens.find(asked.persistentId) ?? findPersistent(request, asked);
   const durability = open?.durability;
   if (open === undefined || durability === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   const sameCreate =
     asked.version === 1 || (asked.createGuid !== undefined && open.createGuid?.equals(asked.createGuid) === true);
+  if (asked.persistent && durability.kind !== "persistent") throw new SmbError(NtStatus.INVALID_PARAMETER);
   const leased = findCreateContext(message.contexts, CreateContextName.REQUEST_LEASE) !== undefined;
   const possible =
     sameCreate &&
     open.isDisconnected &&
+    (asked.persistent || durability.kind !== "persistent") &&
     !leased &&
     (durability.kind !== "durable" || holdsHandleCaching(open)) &&
     open.tree.files === tree.files &&
@@ -55,4 +58,10 @@ function findOpen(request: Request, message: CreateRequest, asked: DurableReconn
     throw new SmbError(NtStatus.TOO_MANY_OPENED_FILES);
   }
   return open;
+}
+
+/** A client that did not see the answer to its CREATE knows no FileId (MS-SMB2 3.3.5.9.12). */
+function findPersistent(request: Request, { persistent, createGuid }: DurableReconnect): FileOpen | undefined {
+  if (!persistent || createGuid === undefined || !allowsPersistence(request)) return undefined;
+  return request.server.persistentOpens?.find(createGuid);
 }

@@ -38,7 +38,8 @@ function handle(request: Request, message: LockRequest): Awaitable<void> {
   }
   return chain(carryOut(request, open, locks, first), () => {
     if (counted) open.lockSequences.record(index, number);
-    encodeLockResponse(request.writer);
+    const stored = open.durability?.kind === "persistent" ? request.server.persistentOpens?.save(open) : undefined;
+    return chain(stored, () => encodeLockResponse(request.writer));
   });
 }
 

@@ -150,6 +150,9 @@ export function describeServer(connection: Connection, contexts: readonly Negoti
   if (connection.supportsMultiCredit) capabilities |= GlobalCapability.LARGE_MTU;
   if (dialect >= Dialect.SMB_3_0 && dialect !== Dialect.WILDCARD) {
     capabilities |= GlobalCapability.MULTI_CHANNEL & connection.clientCapabilities;
+    if (connection.server.persistentOpens !== undefined) {
+      capabilities |= GlobalCapability.PERSISTENT_HANDLES & connection.clientCapabilities;
+    }
     if (dialect !== Dialect.SMB_3_1_1 && connection.cipher !== undefined) capabilities |= GlobalCapability.ENCRYPTION;
   }
   let securityMode: number = SecurityMode.SIGNING_ENABLED;

@@ -290,6 +290,7 @@ async function openData(
     }
     const overwrites = action === CreateAction.OVERWRITTEN || action === CreateAction.SUPERSEDED;
     const disturbs = disturbsOplocks(mapGenericRights(desired), overwrites);
+    if (disturbs && waitsForPersistentOpen(file)) throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
     // No await from the last round to the registration: what was checked is still true when the handle appears.
     for (;;) {
       const stream = file.streams.get(foldName(path.stream));
@@ -330,6 +331,14 @@ async function openData(
     }
   }
   return { open, action };
+}
+
+/** A persistent handle without its client comes before all others: they are to come again later (MS-SMB2 3.3.5.9). */
+function waitsForPersistentOpen(file: SharedFile): boolean {
+  for (const { isDisconnected, durability } of file.opens) {
+    if (isDisconnected && durability?.kind === "persistent") return true;
+  }
+  return false;
 }
 
 function isShared(file: SharedFile, data: VolumeStream): boolean {

@@ -29,7 +29,14 @@ function handle(request: Request, message: SetInfoRequest): Awaitable<void> {
   if (length === 0 || length > request.server.context.options.maxTransactSize) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
-  return chain(apply(request, message), () => encodeSetInfoResponse(request.writer));
+  return chain(apply(request, message), () =>
+    chain(keepPersistent(request), () => encodeSetInfoResponse(request.writer)),
+  );
+}
+
+/** Persistent handles of the file may have another name now, or be the last of it. */
+function keepPersistent({ open, server }: Request): Awaitable<void> {
+  if (open.kind === "file") return server.persistentOpens?.saveFile(open.file);
 }
 
 function apply(request: Request, message: SetInfoRequest): Awaitable<void> {

@@ -5,7 +5,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { Share } from "../server-context.ts";
 import { TreeConnect } from "../state/tree-connect.ts";
-import { Dialect, ShareFlag, ShareType } from "../wire/constants.ts";
+import { Dialect, ShareCapability, ShareFlag, ShareType } from "../wire/constants.ts";
 import { decodeTreeConnectRequest, encodeTreeConnectResponse, type TreeConnectRequest } from "../wire/tree-connect.ts";
 import { command } from "./command.ts";
 
@@ -80,10 +80,11 @@ function connectDisk(request: Request, share: Share): void {
     if (share.encryption === "required") flags |= ShareFlag.ENCRYPT_DATA;
   }
   if (share.accessBasedEnumeration) flags |= ShareFlag.ACCESS_BASED_DIRECTORY_ENUM;
-  respond(request, tree, ShareType.DISK, flags);
+  const available = share.continuousAvailability && connection.dialect >= Dialect.SMB_3_0 && server.persistentOpens;
+  respond(request, tree, ShareType.DISK, flags, available ? ShareCapability.CONTINUOUS_AVAILABILITY : 0);
 }
 
-function respond(request: Request, tree: TreeConnect, shareType: number, shareFlags: number): void {
+function respond(request: Request, tree: TreeConnect, shareType: number, shareFlags: number, capabilities = 0): void {
   request.session.trees.set(tree.treeId, tree);
   request.header.treeId = tree.treeId;
   request.tree = tree;
@@ -92,7 +93,7 @@ function respond(request: Request, tree: TreeConnect, shareType: number, shareFl
   encodeTreeConnectResponse(request.writer, {
     shareType,
     shareFlags,
-    capabilities: 0,
+    capabilities,
     maximalAccess: tree.maximalAccess,
   });
 }

@@ -40,9 +40,13 @@ export class PersistentOpens {
     if (open.createGuid !== undefined) this.#byCreateGuid.set(keyOf(open.createGuid), open);
   }
 
-  /** Stores a handle as it is now. @throws SmbError IO_DEVICE_ERROR */
-  async save(open: FileOpen): Promise<void> {
-    const record = recordOf(open);
+  /**
+   * Stores a handle as it is now.
+   * @param expected what it is about to get of cache rights, at most
+   * @throws SmbError IO_DEVICE_ERROR
+   */
+  async save(open: FileOpen, expected?: CacheRights): Promise<void> {
+    const record = recordOf(open, expected);
     if (record === undefined || open.closing) return;
     try {
       await this.#store.put(record);
@@ -87,8 +91,15 @@ function keyOf(createGuid: Buffer): string {
   return createGuid.toString("latin1");
 }
 
+/** What a handle may cache, by an oplock or by a lease. */
+export type CacheRights = Pick<PersistentOpen, "oplockLevel" | "lease">;
+
+function rightsOf(open: FileOpen): CacheRights {
+  return { oplockLevel: open.stream.oplock.levelOf(open), lease: undefined };
+}
+
 /** `undefined`: the handle is none that can be kept. */
-function recordOf(open: FileOpen): PersistentOpen | undefined {
+function recordOf(open: FileOpen, expected: CacheRights = rightsOf(open)): PersistentOpen | undefined {
   const { durability, createGuid, stream, link, tree } = open;
   if (durability?.kind !== "persistent" || createGuid === undefined) return undefined;
   return {
@@ -113,8 +124,8 @@ function recordOf(open: FileOpen): PersistentOpen | undefined {
     deleteOnClose: open.deleteOnClose,
     deletePending: link.deletePending || stream.deletePending,
     position: open.position,
-    oplockLevel: stream.oplock.levelOf(open),
-    lease: undefined,
+    oplockLevel: expected.oplockLevel,
+    lease: expected.lease,
     appInstance: open.appInstance,
     locks: [...stream.locks.heldBy(open)],
     lockSequences: open.lockSequences.entries,
