@@ -233,7 +233,7 @@ describe("durable handles", () => {
     });
 
     it("is unknown before SMB 3.0", async () => {
-      const old = await mountAs(harness, 1, { dialects: [Dialect.SMB_2_1] });
+      const old = await mountAs(harness, 7, { dialects: [Dialect.SMB_2_1] });
       const file = await old.create("file", durable.v2(guid(9)));
       expect(durableV2(file)).toBeUndefined();
       await cut(old);
