@@ -17,6 +17,7 @@ import {
 } from "../lib/smbclient.ts";
 import { writeRandomFile } from "../lib/temp.ts";
 import { decode } from "./decode.ts";
+import { checkOffload } from "./odx.ts";
 
 /** Two chunks of the size that smbclient copies with (1 MiB) and a rest. */
 const copiedBytes = 2 * 1024 * 1024 + 4321;
@@ -199,6 +200,11 @@ export const tsharkSuite = {
           if (recorded) await inspect(report, name, file, dialect, protection, server.account.password);
           if (keep !== undefined) copyFileSync(file, join(keep, `${dialect}-${protection}.pcap`));
         }
+      }
+      if (context.serverKind === "tessera") {
+        const file = join(workDir, "odx.pcap");
+        await checkOffload(report, server, share, file);
+        if (keep !== undefined) copyFileSync(file, join(keep, "odx.pcap"));
       }
       await report.check("tshark.server-alive", () => expect(server.alive(), "the server died"));
     } finally {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Reader, Writer } from "../../src/smb2/wire/cursor.ts";
+import { FileInformationClass } from "../../src/smb2/wire/fscc/classes.ts";
 import {
   decodeOffloadReadOutput,
   decodeOffloadWriteOutput,
@@ -8,8 +9,12 @@ import {
   encodeOffloadWriteInput,
   type OffloadReadOutput,
 } from "../../src/smb2/wire/fscc/offload.ts";
+import { encodeFileEndOfFileInformation } from "../../src/smb2/wire/fscc/size-info.ts";
 import { Fsctl } from "../../src/smb2/wire/fsctl.ts";
 import type { SmbFile } from "./smb-client.ts";
+
+/** Bytes; offsets and lengths are multiples of it. */
+const SECTOR = 512;
 
 export interface ReadRange {
   readonly offset?: number | bigint;
@@ -72,4 +77,31 @@ export async function offloadWriteAll(file: SmbFile, token: Buffer, range: Write
     done += BigInt(written);
   }
   return calls;
+}
+
+/** How a whole file was copied. */
+export interface OffloadCopy {
+  /** Requests that carried it, between opening and closing. */
+  readonly requests: number;
+}
+
+/**
+ * Copies a whole file as Windows' copy engine does: the target gets its size first, then tokens are read and written until
+ * nothing is left.
+ * @param length bytes of the source
+ * @throws StatusError
+ */
+export async function offloadCopy(source: SmbFile, target: SmbFile, length: number): Promise<OffloadCopy> {
+  const size = new Writer(8);
+  encodeFileEndOfFileInformation(size, BigInt(length));
+  await target.setInfo(FileInformationClass.FileEndOfFileInformation, size.view());
+  let count = 1;
+  const sectors = Math.ceil(length / SECTOR) * SECTOR;
+  for (let offset = 0; offset < sectors; ) {
+    const { token, transferLength } = await offloadRead(source, { offset, length: sectors - offset });
+    const writes = await offloadWriteAll(target, token, { offset, length: transferLength });
+    count += 1 + writes;
+    offset += transferLength;
+  }
+  return { requests: count };
 }
