@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NtStatus } from "../../nt/status.ts";
 import type { Operation } from "../interface.ts";
 import { NdrError, type NdrReader, type NdrWriter } from "../ndr.ts";
 import type { RpcEnvironment } from "../pipe.ts";
 import { relativeId, writeSid } from "../sid.ts";
-import { LSAP_LOOKUP_WKSTA, NO_DOMAIN, ReferencedDomains, SidNameUse } from "./domains.ts";
-import { readEmptyTranslation, translationStatus, writeFailedTranslation } from "./lookup-sids.ts";
-import { PolicyAccess, readPolicyHandle } from "./policy.ts";
+import { NO_DOMAIN, type ReferencedDomains, SidNameUse } from "./domains.ts";
+import { translation } from "./translation.ts";
 
 /** Names of one request (MS-LSAT 3.1.4.5). */
 const MAX_NAMES = 1000;
@@ -74,31 +72,8 @@ function writeTranslatedSidEx2(output: NdrWriter, entry: TranslatedSid): void {
   output.u32(0);
 }
 
-function lookupNames(extended: boolean, writeEntry: (output: NdrWriter, entry: TranslatedSid) => void): Operation {
-  return (call, input, output) => {
-    const policy = readPolicyHandle(call, input);
-    const names = readNames(input);
-    readEmptyTranslation(input);
-    const level = input.u16();
-    input.u32();
-    if (extended) {
-      input.u32();
-      input.u32();
-    }
-    if (!policy.allows(PolicyAccess.LOOKUP_NAMES)) return writeFailedTranslation(output, NtStatus.ACCESS_DENIED);
-    if (level !== LSAP_LOOKUP_WKSTA) return writeFailedTranslation(output, NtStatus.INVALID_PARAMETER);
-    const domains = new ReferencedDomains();
-    const sids = names.map((name) => translate(call.environment, domains, name));
-    const mapped = sids.filter(({ sid }) => sid !== undefined).length;
-
-    domains.write(output);
-    output.construct(() => {
-      output.u32(sids.length);
-      output.pointer(() => output.conformantArray(sids, (entry) => writeEntry(output, entry)));
-    });
-    output.u32(mapped);
-    output.u32(translationStatus(mapped, sids.length));
-  };
+function lookupNames(extended: boolean, write: (output: NdrWriter, entry: TranslatedSid) => void): Operation {
+  return translation({ extended, read: readNames, translate, isMapped: ({ sid }) => sid !== undefined, write });
 }
 
 /** LsarLookupNames (MS-LSAT 3.1.4.8). */

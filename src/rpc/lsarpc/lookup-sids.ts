@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NtStatus } from "../../nt/status.ts";
 import type { Operation } from "../interface.ts";
-import { NdrError, type NdrReader, type NdrWriter } from "../ndr.ts";
+import { NdrError, type NdrReader } from "../ndr.ts";
 import type { RpcEnvironment } from "../pipe.ts";
 import { parentSid, readSid, relativeId } from "../sid.ts";
-import { LSAP_LOOKUP_WKSTA, NO_DOMAIN, ReferencedDomains, SidNameUse } from "./domains.ts";
-import { PolicyAccess, readPolicyHandle } from "./policy.ts";
+import { NO_DOMAIN, type ReferencedDomains, SidNameUse } from "./domains.ts";
+import { translation } from "./translation.ts";
 
 /** Entries of LSAPR_SID_ENUM_BUFFER (MS-LSAT 2.2.18). */
 const MAX_SIDS = 20_480;
@@ -25,12 +24,6 @@ function readSids(input: NdrReader): readonly (string | undefined)[] {
   );
   if ((sids?.length ?? 0) !== entries) throw new NdrError(`${entries} SIDs are not in the array`);
   return sids ?? [];
-}
-
-/** Names of the answer are [in, out], and empty in a request. */
-export function readEmptyTranslation(input: NdrReader): void {
-  input.u32();
-  if (input.u32() !== 0) throw new NdrError("translated entries in a request");
 }
 
 /** MS-LSAT 3.1.4.9, steps 1 to 3, at LsapLookupWksta. */
@@ -53,58 +46,20 @@ function translate(environment: RpcEnvironment, domains: ReferencedDomains, sid:
   return { use: SidNameUse.UNKNOWN, name: sid, domainIndex: NO_DOMAIN };
 }
 
-/** The status of a translation of `total` items, `mapped` of them known (MS-LSAT 3.1.4.9). */
-export function translationStatus(mapped: number, total: number): number {
-  if (mapped === total) return NtStatus.SUCCESS;
-  return mapped === 0 ? NtStatus.NONE_MAPPED : NtStatus.SOME_NOT_MAPPED;
-}
-
-/** No domains, no entries, none mapped, and the status. */
-export function writeFailedTranslation(output: NdrWriter, status: number): void {
-  output.u32(0);
-  output.u32(0);
-  output.u32(0);
-  output.u32(0);
-  output.u32(status);
-}
-
 function lookupSids(extended: boolean): Operation {
-  return (call, input, output) => {
-    const policy = readPolicyHandle(call, input);
-    const sids = readSids(input);
-    readEmptyTranslation(input);
-    const level = input.u16();
-    input.u32();
-    if (extended) {
-      input.u32();
-      input.u32();
-    }
-    if (!policy.allows(PolicyAccess.LOOKUP_NAMES)) return writeFailedTranslation(output, NtStatus.ACCESS_DENIED);
-    if (level !== LSAP_LOOKUP_WKSTA) return writeFailedTranslation(output, NtStatus.INVALID_PARAMETER);
-    const domains = new ReferencedDomains();
-    const names: TranslatedName[] = [];
-    for (const sid of sids) {
-      if (sid === undefined) return writeFailedTranslation(output, NtStatus.INVALID_PARAMETER);
-      names.push(translate(call.environment, domains, sid));
-    }
-    const mapped = names.filter(({ use }) => use !== SidNameUse.UNKNOWN).length;
-
-    domains.write(output);
-    output.construct(() => {
-      output.u32(names.length);
-      output.pointer(() =>
-        output.conformantArray(names, (entry) => {
-          output.align(4);
-          output.u16(entry.use);
-          output.unicodeString(entry.name);
-          output.u32(entry.domainIndex);
-          if (extended) output.u32(0);
-        }),
-      );
-    });
-    output.u32(mapped);
-    output.u32(translationStatus(mapped, names.length));
-  };
+  return translation({
+    extended,
+    read: readSids,
+    translate: (environment, domains, sid) => (sid === undefined ? undefined : translate(environment, domains, sid)),
+    isMapped: ({ use }) => use !== SidNameUse.UNKNOWN,
+    write(output, entry) {
+      output.align(4);
+      output.u16(entry.use);
+      output.unicodeString(entry.name);
+      output.u32(entry.domainIndex);
+      if (extended) output.u32(0);
+    },
+  });
 }
 
 /** LsarLookupSids (MS-LSAT 3.1.4.11). */

@@ -3,7 +3,7 @@
 import { NtStatus } from "../../nt/status.ts";
 import type { Operation, RpcInterface } from "../interface.ts";
 import { lsarLookupNames, lsarLookupNames2, lsarLookupNames3 } from "./lookup-names.ts";
-import { lsarLookupSids, lsarLookupSids2, writeFailedTranslation } from "./lookup-sids.ts";
+import { lsarLookupSids, lsarLookupSids2 } from "./lookup-sids.ts";
 import { lsarClose, lsarGetUserName, lsarOpenPolicy, lsarOpenPolicy2, lsarQueryInformationPolicy } from "./policy.ts";
 import {
   lsarEnumerateAccounts,
@@ -11,6 +11,7 @@ import {
   lsarLookupPrivilegeName,
   lsarLookupPrivilegeValue,
 } from "./privileges.ts";
+import { writeFailedTranslation } from "./translation.ts";
 
 /** LsarLookupSids3 and LsarLookupNames4 are valid on domain controllers only (MS-LSAT 3.1.4.9, 3.1.4.5). */
 const domainControllersOnly: Operation = (_call, _input, output) =>

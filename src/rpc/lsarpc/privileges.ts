@@ -3,6 +3,7 @@
 import { WellKnownSid } from "../../nt/sid.ts";
 import { NtStatus } from "../../nt/status.ts";
 import type { Operation } from "../interface.ts";
+import type { NdrWriter } from "../ndr.ts";
 import { writeSid } from "../sid.ts";
 import { PolicyAccess, readPolicyHandle } from "./policy.ts";
 
@@ -20,50 +21,37 @@ const privileges: readonly (readonly [name: string, luid: number])[] = [
 /** The account objects: groups that hold privileges by themselves. */
 const privilegedAccounts: readonly string[] = [WellKnownSid.BUILTIN_ADMINISTRATORS];
 
-/** LsarEnumeratePrivileges (MS-LSAD 3.1.4.8.1), in one answer. */
-export const lsarEnumeratePrivileges: Operation = (call, input, output) => {
-  const policy = readPolicyHandle(call, input);
-  const context = input.u32();
-  input.u32();
-  const allowed = policy.allows(PolicyAccess.VIEW_LOCAL_INFORMATION);
-  const entries = allowed ? privileges.slice(context) : [];
-  output.u32(context + entries.length);
-  output.construct(() => {
-    output.u32(entries.length);
-    output.pointer(
-      entries.length === 0
-        ? undefined
-        : () =>
-            output.conformantArray(entries, ([name, luid]) => {
-              output.unicodeString(name);
-              output.u32(luid);
-              output.u32(0);
-            }),
-    );
-  });
-  if (!allowed) output.u32(NtStatus.ACCESS_DENIED);
-  else output.u32(entries.length === 0 ? NtStatus.NO_MORE_ENTRIES : NtStatus.SUCCESS);
-};
+/** Enumerates a list from where the caller's context stands, in one answer. */
+function enumeration<T>(list: readonly T[], writeEntry: (output: NdrWriter, entry: T) => void): Operation {
+  return (call, input, output) => {
+    const policy = readPolicyHandle(call, input);
+    const context = input.u32();
+    input.u32();
+    const allowed = policy.allows(PolicyAccess.VIEW_LOCAL_INFORMATION);
+    const entries = allowed ? list.slice(context) : [];
+    output.u32(context + entries.length);
+    output.construct(() => {
+      output.u32(entries.length);
+      output.pointer(
+        entries.length === 0 ? undefined : () => output.conformantArray(entries, (entry) => writeEntry(output, entry)),
+      );
+    });
+    if (!allowed) output.u32(NtStatus.ACCESS_DENIED);
+    else output.u32(entries.length === 0 ? NtStatus.NO_MORE_ENTRIES : NtStatus.SUCCESS);
+  };
+}
 
-/** LsarEnumerateAccounts (MS-LSAD 3.1.4.5.2), in one answer. */
-export const lsarEnumerateAccounts: Operation = (call, input, output) => {
-  const policy = readPolicyHandle(call, input);
-  const context = input.u32();
-  input.u32();
-  const allowed = policy.allows(PolicyAccess.VIEW_LOCAL_INFORMATION);
-  const entries = allowed ? privilegedAccounts.slice(context) : [];
-  output.u32(context + entries.length);
-  output.construct(() => {
-    output.u32(entries.length);
-    output.pointer(
-      entries.length === 0
-        ? undefined
-        : () => output.conformantArray(entries, (sid) => output.pointer(() => writeSid(output, sid))),
-    );
-  });
-  if (!allowed) output.u32(NtStatus.ACCESS_DENIED);
-  else output.u32(entries.length === 0 ? NtStatus.NO_MORE_ENTRIES : NtStatus.SUCCESS);
-};
+/** LsarEnumeratePrivileges (MS-LSAD 3.1.4.8.1). */
+export const lsarEnumeratePrivileges: Operation = enumeration(privileges, (output, [name, luid]) => {
+  output.unicodeString(name);
+  output.u32(luid);
+  output.u32(0);
+});
+
+/** LsarEnumerateAccounts (MS-LSAD 3.1.4.5.2). */
+export const lsarEnumerateAccounts: Operation = enumeration(privilegedAccounts, (output, sid) =>
+  output.pointer(() => writeSid(output, sid)),
+);
 
 /** LsarLookupPrivilegeValue (MS-LSAD 3.1.4.8.2). */
 export const lsarLookupPrivilegeValue: Operation = (call, input, output) => {

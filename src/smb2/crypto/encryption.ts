@@ -38,6 +38,7 @@ const FLAG_ENCRYPTED = 0x0001;
 
 const GCM_NONCE_SIZE = 12;
 const CCM_NONCE_SIZE = 11;
+const TAG = { authTagLength: TAG_SIZE } as const;
 
 /** CCM takes its text in one call: pieces up to this total are gathered here. Nothing waits while it is in use. */
 const scratch = Buffer.allocUnsafeSlow(128 * 1024);
@@ -125,24 +126,55 @@ function checkSizes(header: Buffer, ciphertext: Buffer): void {
   }
 }
 
-class GcmMessageCipher implements MessageCipher {
-  readonly #algorithm: "aes-128-gcm" | "aes-256-gcm";
-  readonly #encryptionKey: KeyObject;
-  readonly #decryptionKey: KeyObject;
+/** What both modes share: keys, nonces, the frame. */
+abstract class AeadMessageCipher implements MessageCipher {
+  protected readonly encryptionKey: KeyObject;
+  protected readonly decryptionKey: KeyObject;
   readonly #nonces = new NonceCounter();
 
-  constructor(algorithm: "aes-128-gcm" | "aes-256-gcm", options: MessageCipherOptions) {
-    this.#algorithm = algorithm;
-    this.#encryptionKey = createSecretKey(options.encryptionKey);
-    this.#decryptionKey = createSecretKey(options.decryptionKey);
+  constructor({ encryptionKey, decryptionKey }: MessageCipherOptions) {
+    this.encryptionKey = createSecretKey(encryptionKey);
+    this.decryptionKey = createSecretKey(decryptionKey);
   }
 
   encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[] {
     const length = totalLength(pieces);
     const header = writeHeader(sessionId, length, this.#nonces);
-    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + GCM_NONCE_SIZE);
-    const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce);
-    cipher.setAAD(header.subarray(NONCE_OFFSET));
+    return this.seal(header, pieces, length);
+  }
+
+  decrypt(header: Buffer, ciphertext: Buffer): Buffer {
+    checkSizes(header, ciphertext);
+    try {
+      return this.open(header, ciphertext);
+    } catch {
+      throw new DecryptionError("wrong tag of an encrypted message");
+    }
+  }
+
+  /** Puts the tag into the header, in front of what is encrypted. */
+  protected abstract seal(header: Buffer, pieces: readonly Buffer[], length: number): Buffer[];
+
+  /** @throws Error of OpenSSL for a wrong tag */
+  protected abstract open(header: Buffer, ciphertext: Buffer): Buffer;
+}
+
+/** What the tag vouches for besides the message: the header from its nonce on. */
+const additionalData = (header: Buffer) => header.subarray(NONCE_OFFSET);
+
+const tagOf = (header: Buffer) => header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE);
+
+class GcmMessageCipher extends AeadMessageCipher {
+  readonly #algorithm: "aes-128-gcm" | "aes-256-gcm";
+
+  constructor(algorithm: "aes-128-gcm" | "aes-256-gcm", options: MessageCipherOptions) {
+    super(options);
+    this.#algorithm = algorithm;
+  }
+
+  protected override seal(header: Buffer, pieces: readonly Buffer[]): Buffer[] {
+    const cipher = createCipheriv(this.#algorithm, this.encryptionKey, gcmNonce(header));
+    cipher.setAAD(additionalData(header));
     const output = [header];
     for (const piece of pieces) {
       if (piece.length > PIECE) output.push(inPlace(cipher, piece));
@@ -153,21 +185,17 @@ class GcmMessageCipher implements MessageCipher {
     return output;
   }
 
-  decrypt(header: Buffer, ciphertext: Buffer): Buffer {
-    checkSizes(header, ciphertext);
-    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + GCM_NONCE_SIZE);
-    const decipher = createDecipheriv(this.#algorithm, this.#decryptionKey, nonce, { authTagLength: TAG_SIZE });
-    decipher.setAuthTag(header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE));
-    decipher.setAAD(header.subarray(NONCE_OFFSET));
+  protected override open(header: Buffer, ciphertext: Buffer): Buffer {
+    const decipher = createDecipheriv(this.#algorithm, this.decryptionKey, gcmNonce(header), TAG);
+    decipher.setAuthTag(tagOf(header));
+    decipher.setAAD(additionalData(header));
     const message = ciphertext.length <= PIECE ? decipher.update(ciphertext) : inPlace(decipher, ciphertext);
-    try {
-      decipher.final();
-    } catch {
-      throw new DecryptionError("wrong tag of an encrypted message");
-    }
+    decipher.final();
     return message;
   }
 }
+
+const gcmNonce = (header: Buffer) => header.subarray(NONCE_OFFSET, NONCE_OFFSET + GCM_NONCE_SIZE);
 
 function inPlace(cipher: CipherGCM | DecipherGCM, text: Buffer): Buffer {
   for (let at = 0; at < text.length; at += PIECE) {
@@ -178,46 +206,35 @@ function inPlace(cipher: CipherGCM | DecipherGCM, text: Buffer): Buffer {
   return text;
 }
 
-class CcmMessageCipher implements MessageCipher {
+class CcmMessageCipher extends AeadMessageCipher {
   readonly #algorithm: "aes-128-ccm" | "aes-256-ccm";
-  readonly #encryptionKey: KeyObject;
-  readonly #decryptionKey: KeyObject;
-  readonly #nonces = new NonceCounter();
 
   constructor(algorithm: "aes-128-ccm" | "aes-256-ccm", options: MessageCipherOptions) {
+    super(options);
     this.#algorithm = algorithm;
-    this.#encryptionKey = createSecretKey(options.encryptionKey);
-    this.#decryptionKey = createSecretKey(options.decryptionKey);
   }
 
-  encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[] {
-    const length = totalLength(pieces);
-    const header = writeHeader(sessionId, length, this.#nonces);
-    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
-    const cipher = createCipheriv(this.#algorithm, this.#encryptionKey, nonce, { authTagLength: TAG_SIZE });
-    cipher.setAAD(header.subarray(NONCE_OFFSET), { plaintextLength: length });
+  protected override seal(header: Buffer, pieces: readonly Buffer[], length: number): Buffer[] {
+    const cipher = createCipheriv(this.#algorithm, this.encryptionKey, ccmNonce(header), TAG);
+    cipher.setAAD(additionalData(header), { plaintextLength: length });
     const encrypted = cipher.update(gather(pieces, length));
     cipher.final();
     cipher.getAuthTag().copy(header, TAG_OFFSET);
     return [header, encrypted];
   }
 
-  decrypt(header: Buffer, ciphertext: Buffer): Buffer {
-    checkSizes(header, ciphertext);
-    const nonce = header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
-    const decipher = createDecipheriv(this.#algorithm, this.#decryptionKey, nonce, { authTagLength: TAG_SIZE });
-    decipher.setAuthTag(header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE));
-    decipher.setAAD(header.subarray(NONCE_OFFSET), { plaintextLength: ciphertext.length });
-    try {
-      // The tag is checked by whichever of the two comes first, depending on the OpenSSL version.
-      const message = decipher.update(ciphertext);
-      decipher.final();
-      return message;
-    } catch {
-      throw new DecryptionError("wrong tag of an encrypted message");
-    }
+  protected override open(header: Buffer, ciphertext: Buffer): Buffer {
+    const decipher = createDecipheriv(this.#algorithm, this.decryptionKey, ccmNonce(header), TAG);
+    decipher.setAuthTag(tagOf(header));
+    decipher.setAAD(additionalData(header), { plaintextLength: ciphertext.length });
+    // The tag is checked by whichever of the two comes first, depending on the OpenSSL version.
+    const message = decipher.update(ciphertext);
+    decipher.final();
+    return message;
   }
 }
+
+const ccmNonce = (header: Buffer) => header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
 
 /** One object for a session and all of its channels: they share the key, so they must share the nonces. */
 export function createMessageCipher(options: MessageCipherOptions): MessageCipher {

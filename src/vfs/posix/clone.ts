@@ -20,7 +20,7 @@ export async function canClone(directory: number, unit: number): Promise<boolean
     if (source < 0 || target < 0) return false;
     if (writeNow(source, 0, Buffer.alloc(2 * unit, 0x54)) !== 2 * unit) return false;
     // From and to the second block: a file system with larger blocks than it says refuses that.
-    return (await cloneRange(source, unit, target, unit, unit)) >= 0;
+    return (await cloneRange({ source, sourceOffset: unit, target, offset: unit, length: unit })) >= 0;
   } finally {
     if (source >= 0) close(source);
     if (target >= 0) close(target);

@@ -2,7 +2,7 @@
 
 import { readFully, writeFully } from "./data-io.ts";
 import { check, Errno, errnoError } from "./errno.ts";
-import { copyRange, FallocateMode, fallocate, isUnsupported, Seek, seek } from "./native/data.ts";
+import { copyRange, FallocateMode, fallocate, isUnsupported, Seek, seek, type Transfer } from "./native/data.ts";
 import { statOpen } from "./native/stat.ts";
 
 /** Bytes copied by one call, so that a worker is not held for long: the most that one COPYCHUNK asks for. */
@@ -19,36 +19,27 @@ export interface CopyTarget {
  * Copies a range between two open files, on worker threads. Overlapping ranges of one file give the source as it was.
  * @returns bytes copied; short only at the end of the source
  */
-export async function copyBetween(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-  options: CopyTarget,
-): Promise<number> {
+export async function copyBetween(wanted: Transfer, options: CopyTarget): Promise<number> {
+  const { source, sourceOffset, target, offset } = wanted;
   const from = statOpen(source);
   const to = statOpen(target);
   if (typeof from === "number") throw errnoError(-from, "statx");
   if (typeof to === "number") throw errnoError(-to, "statx");
-  const available = Math.max(0, Math.min(length, from.size - sourceOffset));
-  if (available === 0) return 0;
+  const length = Math.max(0, Math.min(wanted.length, from.size - sourceOffset));
+  if (length === 0) return 0;
+  const transfer = { ...wanted, length };
   const same = from.inode === to.inode && from.deviceMajor === to.deviceMajor && from.deviceMinor === to.deviceMinor;
-  if (same && sourceOffset < offset + available && offset < sourceOffset + available) {
-    return copyOverlapping(source, sourceOffset, target, offset, available);
-  }
-  if (!options.sparse) return copyData(source, sourceOffset, target, offset, available);
-  return copySparse(source, sourceOffset, target, offset, available);
+  if (same && sourceOffset < offset + length && offset < sourceOffset + length) return copyOverlapping(transfer);
+  return options.sparse ? copySparse(transfer) : copyData(transfer);
+}
+
+/** The part that begins `done` bytes into a transfer. */
+function part(transfer: Transfer, done: number, length: number): Transfer {
+  return { ...transfer, sourceOffset: transfer.sourceOffset + done, offset: transfer.offset + done, length };
 }
 
 /** Moves within one file, from the end that the other range does not run into. */
-async function copyOverlapping(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-): Promise<number> {
+async function copyOverlapping({ source, sourceOffset, target, offset, length }: Transfer): Promise<number> {
   if (sourceOffset === offset) return length;
   const buffer = Buffer.allocUnsafe(Math.min(BUFFER, length));
   const forward = offset < sourceOffset;
@@ -66,28 +57,18 @@ async function copyOverlapping(
 }
 
 /** Copies extent by extent; holes are punched, or left where the target ends before them. */
-async function copySparse(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-): Promise<number> {
-  const end = sourceOffset + length;
-  for (let position = sourceOffset; position < end; ) {
-    const found = seek(source, position, Seek.DATA);
-    if (isUnsupported(found)) {
-      const done = position - sourceOffset;
-      return done + (await copyData(source, position, target, offset + done, length - done));
-    }
-    const data = found === -Errno.ENXIO ? end : Math.min(check(found, "lseek"), end);
-    if (data > position) await makeHole(target, offset + position - sourceOffset, data - position);
-    if (data >= end) break;
-    const hole = Math.min(check(seek(source, data, Seek.HOLE), "lseek"), end);
-    const at = offset + data - sourceOffset;
-    const copied = await copyData(source, data, target, at, hole - data);
-    if (copied < hole - data) return data - sourceOffset + copied;
-    position = hole;
+async function copySparse(transfer: Transfer): Promise<number> {
+  const { source, sourceOffset, target, offset, length } = transfer;
+  for (let done = 0; done < length; ) {
+    const found = seek(source, sourceOffset + done, Seek.DATA);
+    if (isUnsupported(found)) return done + (await copyData(part(transfer, done, length - done)));
+    const data = found === -Errno.ENXIO ? length : Math.min(check(found, "lseek") - sourceOffset, length);
+    if (data > done) await makeHole(target, offset + done, data - done);
+    if (data >= length) break;
+    const hole = Math.min(check(seek(source, sourceOffset + data, Seek.HOLE), "lseek") - sourceOffset, length);
+    const copied = await copyData(part(transfer, data, hole - data));
+    if (copied < hole - data) return data + copied;
+    done = hole;
   }
   return length;
 }
@@ -110,40 +91,26 @@ async function makeHole(target: number, offset: number, length: number): Promise
   }
 }
 
-async function copyData(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-): Promise<number> {
+async function copyData(transfer: Transfer): Promise<number> {
+  const { length } = transfer;
   let done = 0;
   while (done < length) {
-    const count = await copyRange(source, sourceOffset + done, target, offset + done, Math.min(PIECE, length - done));
+    const count = await copyRange(part(transfer, done, Math.min(PIECE, length - done)));
     if (count === 0) return done;
     if (isUnsupported(count) || count === -Errno.EBADF) {
-      return done + (await copyThroughBuffer(source, sourceOffset + done, target, offset + done, length - done));
+      return done + (await copyThroughBuffer(part(transfer, done, length - done)));
     }
     if (count !== -Errno.EINTR) done += check(count, "copy_file_range");
   }
   return done;
 }
 
-async function copyThroughBuffer(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-): Promise<number> {
+async function copyThroughBuffer({ source, sourceOffset, target, offset, length }: Transfer): Promise<number> {
   const buffer = Buffer.allocUnsafe(Math.min(BUFFER, length));
   let done = 0;
   while (done < length) {
-    const got = await readFully(
-      source,
-      sourceOffset + done,
-      buffer.subarray(0, Math.min(buffer.length, length - done)),
-    );
+    const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
+    const got = await readFully(source, sourceOffset + done, piece);
     if (got === 0) break;
     await writeFully(target, offset + done, buffer.subarray(0, got));
     done += got;

@@ -17,6 +17,7 @@ import {
   readNow,
   Seek,
   seek,
+  type Transfer,
   truncate,
   truncateOnWorker,
   writeNoWait,
@@ -230,26 +231,30 @@ export class DataStream implements VolumeStream {
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
     // An alternate stream in an attribute: the caller reads and writes.
     if (!(source instanceof DataStream)) return undefined;
-    const from = source.owner.descriptor.forReading();
-    const to = this.#owner.descriptor.forWriting();
-    this.#mark();
-    const { descriptor } = source.owner;
-    descriptor.hold();
-    return this.#busy(
-      copyBetween(from, sourceOffset, to, offset, length, {
-        sparse: this.#owner.isSparse(),
-      }).finally(() => descriptor.release()),
-    );
+    const sparse = this.#owner.isSparse();
+    return this.#transferFrom(source, sourceOffset, offset, length, (transfer) => copyBetween(transfer, { sparse }));
   }
 
   /** FICLONERANGE from another file. Answers 0 or a negated error number. */
   shareFrom(source: DataStream, sourceOffset: number, offset: number, length: number): Promise<number> {
-    const from = source.owner.descriptor.forReading();
-    const to = this.#owner.descriptor.forWriting();
+    return this.#transferFrom(source, sourceOffset, offset, length, cloneRange);
+  }
+
+  /** Both files stay open while data go from one to the other. */
+  #transferFrom(
+    from: DataStream,
+    sourceOffset: number,
+    offset: number,
+    length: number,
+    carryOut: (transfer: Transfer) => Promise<number>,
+  ): Promise<number> {
+    const { descriptor } = from.owner;
+    const source = descriptor.forReading();
+    const target = this.#owner.descriptor.forWriting();
     this.#mark();
-    const { descriptor } = source.owner;
     descriptor.hold();
-    return this.#busy(cloneRange(from, sourceOffset, to, offset, length).finally(() => descriptor.release()));
+    const done = carryOut({ source, sourceOffset, target, offset, length });
+    return this.#busy(done.finally(() => descriptor.release()));
   }
 
   flush(): Promise<void> {

@@ -92,14 +92,17 @@ export function seek(fd: number, offset: number, whence: number): number {
   return outcome(lseek(fd, offset, whence));
 }
 
+/** From where to where between two open files. Offsets and length are bytes. */
+export interface Transfer {
+  readonly source: number;
+  readonly sourceOffset: number;
+  readonly target: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** copy_file_range(2) on a worker thread. */
-export function copyRange(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-): Promise<number> {
+export function copyRange({ source, sourceOffset, target, offset, length }: Transfer): Promise<number> {
   const positions = Buffer.allocUnsafeSlow(16);
   positions.writeBigInt64LE(BigInt(sourceOffset), 0);
   positions.writeBigInt64LE(BigInt(offset), 8);
@@ -108,13 +111,7 @@ export function copyRange(
 }
 
 /** ioctl FICLONERANGE: shares blocks; `length` 0 means up to the end of the source. */
-export function cloneRange(
-  source: number,
-  sourceOffset: number,
-  target: number,
-  offset: number,
-  length: number,
-): Promise<number> {
+export function cloneRange({ source, sourceOffset, target, offset, length }: Transfer): Promise<number> {
   const request = Buffer.allocUnsafeSlow(32);
   request.writeBigInt64LE(BigInt(source), 0);
   request.writeBigUInt64LE(BigInt(sourceOffset), 8);
