@@ -68,6 +68,11 @@ export class Chain {
     return this.#next >= this.#messages.length;
   }
 
+  /** The only request of its frame. */
+  get isAlone(): boolean {
+    return this.#messages.length === 1;
+  }
+
   get isFirst(): boolean {
     return this.#next <= 1;
   }
@@ -108,11 +113,14 @@ export class Chain {
       this.#begin(request);
       const result = dispatch(request);
       if (isPromise(result)) {
+        const { slowRequests } = this.connection.server;
         this.connection.unfinished++;
+        slowRequests.begin(request);
         // What the rest of the frame throws here has no caller that could end the connection.
         result
           .then(() => {
             this.connection.unfinished--;
+            slowRequests.end(request);
             this.#finish(request);
             this.run();
           })
@@ -158,7 +166,7 @@ export class Chain {
       request.data = undefined;
     }
     if (request.data === undefined) takeBack(request);
-    if (this.#messages.length === 1) this.#releaseFrame(request);
+    if (this.isAlone) this.#releaseFrame(request);
     if (request.data === undefined && this.#responses.length > 0) this.#padMessage();
     if (request.asyncId === 0n) request.creditsGranted = this.connection.grantCredits(request);
     this.#responses.push({ request, end: this.writer.position, signer: this.connection.signerFor(request) });
@@ -180,8 +188,10 @@ export class Chain {
   goAsync(request: Request): void {
     this.connection.registerAsync(request);
     if (!this.isLast) return;
-    this.#send();
-    this.#restart(request);
+    if (this.#responses.length > 0) {
+      this.#send();
+      this.#restart(request);
+    }
     request.creditsGranted = this.connection.grantCredits(request);
     const writer = new Writer(FRAME_PREFIX + HEADER_SIZE + 16);
     writer.zeros(FRAME_PREFIX);

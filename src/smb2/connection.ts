@@ -92,9 +92,11 @@ export class Connection {
     return this.#closed;
   }
 
-  /** Requests are being worked on, besides those that wait with STATUS_PENDING: a shutdown lets them finish. */
+  /** Requests are being worked on, besides those that wait for something else: a shutdown lets them finish. */
   get isBusy(): boolean {
-    return this.unfinished > this.#async.size;
+    let waiting = 0;
+    for (const request of this.#async.values()) if (request.isWaiting) waiting++;
+    return this.unfinished > waiting;
   }
 
   /** True once a user is logged on. */

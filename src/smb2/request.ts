@@ -137,14 +137,34 @@ export class Request {
   }
 
   /**
-   * Sends the interim response STATUS_PENDING (MS-SMB2 3.3.4.2) and lets CANCEL and the end of the connection reach the
-   * operation. `cancel` runs at most once, and at once where the client has gone already.
+   * Sends the interim response STATUS_PENDING (MS-SMB2 3.3.4.2), where that has not been done yet, and lets CANCEL and the end of
+   * the connection reach the operation. `cancel` runs at most once, and at once where the client has gone already.
    * @throws SmbError INSUFFICIENT_RESOURCES too many requests of this connection are pending
    */
   goAsync(cancel: () => void): void {
     this.#cancel = cancel;
-    this.chain.goAsync(this);
+    if (this.asyncKey === 0n) this.chain.goAsync(this);
     if (this.#cancelled) this.#runCancel();
+  }
+
+  /**
+   * Sends STATUS_PENDING for an operation that takes long, and cannot be ended before it has come to its own end. Does nothing
+   * where the client expects no such answer: for commands outside of a tree connect, and inside of a compound, whose
+   * responses many clients expect together.
+   */
+  announce(): void {
+    if (this.#tree === undefined || this.asyncKey !== 0n || !this.chain.isAlone || this.connection.isClosed) return;
+    try {
+      this.chain.goAsync(this);
+    } catch (error) {
+      // Too many are pending already: this one is answered without being announced.
+      if (!(error instanceof SmbError)) throw error;
+    }
+  }
+
+  /** It waits for something else, and ends as soon as it is cancelled. */
+  get isWaiting(): boolean {
+    return this.#cancel !== undefined;
   }
 
   /** CANCEL, or the end of the connection, session or handle. */

@@ -6,6 +6,7 @@ import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
+import { SlowRequests } from "./slow-requests.ts";
 import { AppInstances } from "./state/app-instance.ts";
 import { ClientTable } from "./state/client-table.ts";
 import { closeOpen } from "./state/close-open.ts";
@@ -39,12 +40,14 @@ export class Smb2Server {
   readonly #fileTables = new Map<Volume, FileTable>();
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
+  readonly slowRequests: SlowRequests;
   #nextFileId: bigint;
   /** Nothing but persistent handles is kept for clients that come back. */
   isStopping = false;
 
   constructor(context: ServerContext) {
     this.context = context;
+    this.slowRequests = new SlowRequests(context.clock);
     const { clock, options } = context;
     // Clients may come with a FileId from before a restart: it must not be another handle's now.
     this.#nextFileId = BigInt(clock.now()) << 22n;
@@ -198,6 +201,7 @@ export class Smb2Server {
     for (const session of [...this.sessions.values()]) await this.closeSession(session);
     await this.closeOpens([...this.durableOpens.disconnected]);
     this.offload.close();
+    this.slowRequests.close();
     for (const connection of [...this.connections]) {
       connection.transport.end();
       connection.closed();

@@ -57,6 +57,8 @@ describe("durable handles", () => {
       await back.unlock(0, 5);
       await back.close();
       expect(shareCount()).toBe(0);
+      // The look at slow requests ends by itself.
+      harness.clock.advance(100);
       expect(harness.clock.pendingTimers).toBe(0);
     });
 
