@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
+import type { Connection } from "./connection.ts";
 import type { Request } from "./request.ts";
 import type { Smb2Server } from "./server.ts";
-import type { FileOpen } from "./state/open.ts";
-import type { OplockEvents } from "./state/oplock.ts";
-import type { SharedStream } from "./state/shared-file.ts";
-import { Command, HeaderFlag } from "./wire/constants.ts";
+import type { Lease } from "./state/lease.ts";
+import type { BreakEvents, CacheHolder, HeldOplock } from "./state/oplock.ts";
+import type { Session } from "./state/session.ts";
+import { Command, HeaderFlag, LeaseBreakFlag, LeaseState, OplockLevel } from "./wire/constants.ts";
 import { Writer } from "./wire/cursor.ts";
 import { encodeHeader, NO_SIGNATURE } from "./wire/header.ts";
-import { encodeOplockBreakNotification } from "./wire/oplock-break.ts";
+import { encodeOplockBreakNotification, type LeaseBreakNotification, type OplockBreak } from "./wire/oplock-break.ts";
 
-/** Oplock break acknowledgment timer: 35 seconds (MS-SMB2 3.3.2.1). */
+/** Acknowledgment timers of oplocks and leases: 35 seconds (MS-SMB2 3.3.2.1, 3.3.2.5). */
 const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 
 /** MessageId of what the server sends by itself (MS-SMB2 3.3.4.6). */
 const UNSOLICITED = 0xffff_ffff_ffff_ffffn;
 
-export function oplockEvents(server: Smb2Server): OplockEvents {
+export function breakEvents(server: Smb2Server): BreakEvents {
   return {
-    notify: (open, newLevel) => !open.isDisconnected && notify(open, newLevel),
-    unreachable: (open) => (open.durability?.kind === "durable" ? server.close(open) : undefined),
+    notify: (holder, from, to, acknowledge) =>
+      holder.kind === "lease" ? notifyLease(server, holder, from, to, acknowledge) : notifyOplock(holder, to),
+    unreachable: (holder) => closeDurable(server, holder),
     startTimer(expired) {
       const timer = server.context.clock.after(ACKNOWLEDGMENT_TIMEOUT, expired);
       return () => timer.cancel();
@@ -28,54 +31,106 @@ export function oplockEvents(server: Smb2Server): OplockEvents {
   };
 }
 
-/** Sends an Oplock Break Notification on the first channel of the session (MS-SMB2 3.3.4.6). It is not signed. */
-function notify(open: FileOpen, newLevel: number): boolean {
-  const { session } = open;
+/**
+ * Nobody could be told: what was kept for a client that is cut off, because it cached the handle, is kept no longer (MS-SMB2
+ * 3.3.4.6, 3.3.4.7).
+ */
+function closeDurable(server: Smb2Server, holder: CacheHolder): Awaitable<void> {
+  const opens = holder.kind === "lease" ? [...holder.opens] : [holder.open];
+  const lost = opens.filter(({ isDisconnected, durability }) => isDisconnected && durability?.kind === "durable");
+  return lost.length === 0 ? undefined : server.closeOpens(lost);
+}
+
+/** Oplock Break Notification, on the first channel of the session that works (MS-SMB2 3.3.4.6). */
+function notifyOplock({ open }: HeldOplock, to: number): boolean {
+  const { session, isDisconnected } = open;
+  if (isDisconnected) return false;
+  const notification: OplockBreak = {
+    kind: "oplock",
+    oplockLevel: to === LeaseState.NONE ? OplockLevel.NONE : OplockLevel.II,
+    fileId: { persistent: open.persistentId, volatile: open.volatileId },
+  };
   for (const { connection } of session.channels.values()) {
-    if (connection.isClosed) continue;
-    const writer = new Writer(128);
-    writer.zeros(4);
-    writer.beginMessage();
-    encodeHeader(writer, {
-      creditCharge: 0,
-      status: 0,
-      channelSequence: 0,
-      command: Command.OPLOCK_BREAK,
-      credits: 0,
-      flags: HeaderFlag.SERVER_TO_REDIR,
-      nextCommand: 0,
-      messageId: UNSOLICITED,
-      asyncId: 0n,
-      processId: 0,
-      treeId: 0,
-      sessionId: session.encryptData ? session.sessionId : 0n,
-      signature: NO_SIGNATURE,
-    });
-    encodeOplockBreakNotification(writer, {
-      kind: "oplock",
-      oplockLevel: newLevel,
-      fileId: { persistent: open.persistentId, volatile: open.volatileId },
-    });
-    connection.sendFrame(writer.view(), [], session.encryptData ? session : undefined);
-    return true;
+    if (send(connection, notification, session.encryptData ? session : undefined)) return true;
   }
   return false;
 }
 
-/**
- * Makes way for an open. `undefined`: nothing is in the way. Else the open waits, with STATUS_PENDING for its client, and
- * checks everything again afterwards. Rejects with CANCELLED.
- */
-export function waitForBreak(request: Request, stream: SharedStream, toNone: boolean): Promise<void> | undefined {
-  const broken = stream.oplock.breakForOpen(toNone, oplockEvents(request.server));
-  if (broken === undefined) return undefined;
-  return new Promise<void>((resolve, reject) => {
-    void broken.then(resolve);
-    if (request.asyncKey === 0n) request.goAsync(() => reject(new SmbError(NtStatus.CANCELLED)));
-  });
+/** Lease Break Notification, on the first connection of the client that works (MS-SMB2 3.3.4.7). */
+function notifyLease(server: Smb2Server, lease: Lease, from: number, to: number, acknowledge: boolean): boolean {
+  const notification: LeaseBreakNotification = {
+    kind: "lease",
+    newEpoch: lease.version === 2 ? lease.epoch : 0,
+    flags: acknowledge ? LeaseBreakFlag.ACK_REQUIRED : 0,
+    leaseKey: lease.leaseKey,
+    currentLeaseState: from,
+    newLeaseState: to,
+  };
+  for (const connection of server.connections) {
+    if (!connection.clientGuid.equals(lease.clientGuid)) continue;
+    if (send(connection, notification, encryptingSession(lease, connection))) return true;
+  }
+  return false;
 }
 
-/** Data of the stream are about to change: nobody may go on reading from a cache (MS-FSA 2.1.4.12, case WRITE). */
-export function breakForChange(server: Smb2Server, stream: SharedStream): void {
-  if (!stream.oplock.isEmpty) stream.oplock.breakShared(oplockEvents(server));
+/** The session whose key a notification of this lease needs on a connection (MS-SMB2 3.3.4.1.4). */
+function encryptingSession(lease: Lease, connection: Connection): Session | undefined {
+  for (const { session, tree } of lease.opens) {
+    if ((session.encryptData || tree.encryptData) && session.channels.has(connection)) return session;
+  }
+  return undefined;
+}
+
+/** Sends a notification, unsigned. False where the connection is gone. */
+function send(
+  connection: Connection,
+  notification: OplockBreak | LeaseBreakNotification,
+  encrypting: Session | undefined,
+): boolean {
+  if (connection.isClosed) return false;
+  const writer = new Writer(128);
+  writer.zeros(4);
+  writer.beginMessage();
+  encodeHeader(writer, {
+    creditCharge: 0,
+    status: 0,
+    channelSequence: 0,
+    command: Command.OPLOCK_BREAK,
+    credits: 0,
+    flags: HeaderFlag.SERVER_TO_REDIR,
+    nextCommand: 0,
+    messageId: UNSOLICITED,
+    asyncId: 0n,
+    processId: 0,
+    treeId: 0,
+    sessionId: encrypting?.sessionId ?? 0n,
+    signature: NO_SIGNATURE,
+  });
+  encodeOplockBreakNotification(writer, notification);
+  connection.sendFrame(writer.view(), [], encrypting);
+  return true;
+}
+
+/**
+ * Waits until others have given up what they cache, with STATUS_PENDING for the client. Afterwards the caller checks again
+ * whatever it had found out before.
+ * @throws SmbError CANCELLED, or what has become of session, tree connect or handle meanwhile
+ */
+export async function untilBroken(request: Request, broken: Promise<void>): Promise<void> {
+  const open = request.maybeOpen;
+  const onClose = open?.kind === "file" ? open.onClose : undefined;
+  let closed: (() => void) | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      void broken.then(resolve);
+      closed = () => reject(new SmbError(NtStatus.FILE_CLOSED));
+      onClose?.add(closed);
+      request.goAsync(() => reject(new SmbError(NtStatus.CANCELLED)));
+    });
+  } finally {
+    if (closed !== undefined) onClose?.delete(closed);
+  }
+  if (open?.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+  if (request.session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  if (request.tree.closing) throw new SmbError(NtStatus.NETWORK_NAME_DELETED);
 }

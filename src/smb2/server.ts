@@ -5,6 +5,7 @@ import type { Awaitable } from "../nt/awaitable.ts";
 import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
+import { breakEvents } from "./oplock-break.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
 import { SlowRequests } from "./slow-requests.ts";
 import { AppInstances } from "./state/app-instance.ts";
@@ -13,7 +14,9 @@ import { closeOpen } from "./state/close-open.ts";
 import { CreateReplays } from "./state/create-replays.ts";
 import { isToBePreserved } from "./state/durability.ts";
 import { DurableOpens } from "./state/durable-opens.ts";
+import { LeaseTable } from "./state/lease.ts";
 import type { Open } from "./state/open.ts";
+import type { BreakEvents } from "./state/oplock.ts";
 import { PersistentOpens } from "./state/persistent-opens.ts";
 import type { Session } from "./state/session.ts";
 import { FileTable } from "./state/shared-file.ts";
@@ -37,6 +40,9 @@ export class Smb2Server {
   /** CREATE requests that may be sent again. */
   readonly createReplays = new CreateReplays();
   readonly appInstances = new AppInstances();
+  /** GlobalLeaseTableList. */
+  readonly leases = new LeaseTable();
+  readonly #breakEvents: BreakEvents;
   readonly #fileTables = new Map<Volume, FileTable>();
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
@@ -63,6 +69,7 @@ export class Smb2Server {
       maximumPerOwner: options.maxDisconnectedOpensPerUser,
       expired: (open) => void this.close(open),
     });
+    this.#breakEvents = breakEvents(this);
     this.offload = new OffloadEngine({
       options: { ...defaultOffloadOptions, ...context.offload },
       clock: context.clock,
@@ -83,7 +90,7 @@ export class Smb2Server {
   fileTable(volume: Volume): FileTable {
     let table = this.#fileTables.get(volume);
     if (table === undefined) {
-      table = new FileTable(volume, this.context.clock);
+      table = new FileTable(volume, this.context.clock, this.#breakEvents);
       this.#fileTables.set(volume, table);
     }
     return table;

@@ -25,7 +25,7 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   const owner = open.durability?.owner ?? open.session.identity?.sid;
   if (session.identity?.sid !== owner) throw new SmbError(NtStatus.ACCESS_DENIED);
   if (open.session !== session) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
-  if (message.requestedOplockLevel === OplockLevel.LEASE && open.stream.oplock.levelOf(open) !== OplockLevel.LEASE) {
+  if (message.requestedOplockLevel === OplockLevel.LEASE && open.lease === undefined) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
   return open;

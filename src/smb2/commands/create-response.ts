@@ -4,17 +4,20 @@ import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
+import { oplockLevelOf } from "../state/oplock.ts";
 import { DurableHandleFlag } from "../wire/constants.ts";
 import { type CreateRequest, encodeCreateResponse } from "../wire/create.ts";
 import {
   decodeMaximalAccessRequest,
   durableHandleResponseContext,
   durableHandleResponseV2Context,
+  leaseContext,
   maximalAccessResponseContext,
   onDiskIdContext,
 } from "../wire/create-context-data.ts";
 import { type CreateContext, CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import { answerServerQuery, serverQueryOf } from "./apple.ts";
+import { leaseResponse } from "./create-lease.ts";
 import type { DurableRequest } from "./durable-contexts.ts";
 import { type FileFacts, factsOf, wireAttributes } from "./file-facts.ts";
 
@@ -29,23 +32,33 @@ export function respondWithOpen(
   createAction: number,
   durable?: DurableRequest,
 ): Awaitable<void> {
-  return chain(factsOf(open), (facts) => {
-    const fileId = { persistent: open.persistentId, volatile: open.volatileId };
-    request.publishFileId(fileId);
-    encodeCreateResponse(request.writer, {
-      oplockLevel: open.stream.oplock.levelOf(open),
-      flags: 0,
-      createAction,
-      creationTime: facts.creationTime,
-      lastAccessTime: facts.lastAccessTime,
-      lastWriteTime: facts.lastWriteTime,
-      changeTime: facts.changeTime,
-      allocationSize: BigInt(facts.allocationSize),
-      endOfFile: BigInt(facts.endOfFile),
-      fileAttributes: wireAttributes(facts.attributes),
-      fileId,
-      contexts: responseContexts(request, message, open, facts, durable),
-    });
+  return chain(factsOf(open), (facts) => writeResponse(request, message, open, createAction, facts, durable));
+}
+
+/** Writes the same where it is known already what is to be said about the file. */
+export function writeResponse(
+  request: Request,
+  message: CreateRequest,
+  open: FileOpen,
+  createAction: number,
+  facts: FileFacts,
+  durable: DurableRequest | undefined,
+): void {
+  const fileId = { persistent: open.persistentId, volatile: open.volatileId };
+  request.publishFileId(fileId);
+  encodeCreateResponse(request.writer, {
+    oplockLevel: oplockLevelOf(open),
+    flags: 0,
+    createAction,
+    creationTime: facts.creationTime,
+    lastAccessTime: facts.lastAccessTime,
+    lastWriteTime: facts.lastWriteTime,
+    changeTime: facts.changeTime,
+    allocationSize: BigInt(facts.allocationSize),
+    endOfFile: BigInt(facts.endOfFile),
+    fileAttributes: wireAttributes(facts.attributes),
+    fileId,
+    contexts: responseContexts(request, message, open, facts, durable),
   });
 }
 
@@ -74,6 +87,7 @@ function responseContexts(
       onDiskIdContext({ diskFileId: facts.fileId, volumeId: BigInt(open.file.volume.info.serialNumber >>> 0) }),
     );
   }
+  if (open.lease !== undefined) contexts.push(leaseContext(leaseResponse(open.lease)));
   const serverQuery = serverQueryOf(message.contexts);
   if (serverQuery !== undefined) contexts.push(answerServerQuery(request, serverQuery));
   const { durability } = open;

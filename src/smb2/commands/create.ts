@@ -2,11 +2,12 @@
 
 import { Access } from "../../nt/access-mask.ts";
 import { FileAttribute } from "../../nt/attributes.ts";
-import type { Awaitable } from "../../nt/awaitable.ts";
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { toSafeLength } from "../../nt/length.ts";
 import { parseSharePath, type SharePath } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
+import type { FileOpen } from "../state/open.ts";
 import { CreateDisposition, CreateOption, ImpersonationLevel } from "../wire/constants.ts";
 import { type CreateRequest, decodeCreateRequest } from "../wire/create.ts";
 import { decodeAllocationSize } from "../wire/create-context-data.ts";
@@ -15,12 +16,14 @@ import { decodeFullEaList } from "../wire/fscc/ea-info.ts";
 import { appInstanceOf, closeFormerInstance } from "./app-instance.ts";
 import { serverQueryOf } from "./apple.ts";
 import { command } from "./command.ts";
+import { acquireLease, expectedLease, type LeaseRequest, leaseRequest } from "./create-lease.ts";
 import { createPipe } from "./create-pipe.ts";
 import { beginCreate, findReplayed } from "./create-replay.ts";
-import { respondWithOpen } from "./create-response.ts";
+import { respondWithOpen, writeResponse } from "./create-response.ts";
 import { type DurableRequest, durableContextsOf } from "./durable-contexts.ts";
 import { allowsPersistence, grantDurability, grantPersistence } from "./durable-grant.ts";
 import { reconnectOpen } from "./durable-reconnect.ts";
+import { factsOf } from "./file-facts.ts";
 import { type OpenResult, openFile } from "./open-file.ts";
 
 /** SMB2 CREATE (MS-SMB2 3.3.5.9). */
@@ -103,6 +106,7 @@ async function openAndRespond(
   path: SharePath,
   durable: DurableRequest | undefined,
 ): Promise<void> {
+  const lease = leaseRequest(request, message);
   const appInstance = appInstanceOf(request, message.contexts);
   if (appInstance !== undefined) await closeFormerInstance(request, appInstance, path);
   const eas = findCreateContext(message.contexts, CreateContextName.EA_BUFFER);
@@ -121,16 +125,17 @@ async function openAndRespond(
     security: security === undefined ? undefined : Buffer.from(security),
     extendedAttributes: eas === undefined || eas.length === 0 ? undefined : decodeFullEaList(Buffer.from(eas)),
     allocationSize: allocation === undefined ? undefined : toSafeLength(decodeAllocationSize(allocation)),
+    lease,
   });
   if (appInstance !== undefined) {
     result.open.appInstance = appInstance;
     request.server.appInstances.add(result.open);
   }
   if (durable?.persistent === true) {
-    const expected = { oplockLevel: message.requestedOplockLevel, lease: undefined };
+    const expected = { oplockLevel: message.requestedOplockLevel, lease: expectedLease(lease) };
     await grantPersistence(request, result.open, durable, expected);
   }
-  await finish(request, message, result, durable);
+  await finish(request, message, result, lease, durable);
 }
 
 /** MS-FSA 2.1.5.1, phase 1, in the order in which Windows answers. */
@@ -165,13 +170,25 @@ function finish(
   request: Request,
   message: CreateRequest,
   { open, action }: OpenResult,
+  lease: LeaseRequest | undefined,
   durable: DurableRequest | undefined,
 ): Awaitable<void> {
   open.createAction = action;
-  const { stream } = open;
-  if (stream.data !== undefined) {
-    stream.oplock.request(open, message.requestedOplockLevel, stream.opens.size - 1, !stream.locks.isEmpty);
-  }
-  if (durable !== undefined) grantDurability(request, open, durable);
-  return respondWithOpen(request, message, open, action, durable);
+  return chain(factsOf(open), (facts) => {
+    // From here to the response nothing else runs, so that no break is sent for a handle that the client does not know yet.
+    if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
+    try {
+      if (open.stream.data !== undefined) acquireCache(request, message, open, lease);
+    } catch (error) {
+      open.deleteOnClose = false;
+      return chain(request.server.close(open), () => Promise.reject(error));
+    }
+    if (durable !== undefined) grantDurability(request, open, durable);
+    writeResponse(request, message, open, action, facts, durable);
+  });
+}
+
+function acquireCache(request: Request, message: CreateRequest, open: FileOpen, lease: LeaseRequest | undefined): void {
+  if (lease === undefined) open.stream.oplock.requestOplock(open, message.requestedOplockLevel);
+  else acquireLease(request, open, lease);
 }

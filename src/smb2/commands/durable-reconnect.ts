@@ -7,7 +7,7 @@ import { holdsHandleCaching } from "../state/durability.ts";
 import type { FileOpen } from "../state/open.ts";
 import { CreateAction } from "../wire/constants.ts";
 import type { CreateRequest } from "../wire/create.ts";
-import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
+import { namesLeaseOf } from "./create-lease.ts";
 import { respondWithOpen } from "./create-response.ts";
 import type { DurableReconnect } from "./durable-contexts.ts";
 import { allowsPersistence } from "./durable-grant.ts";
@@ -38,12 +38,11 @@ function findOpen(request: Request, message: CreateRequest, asked: DurableReconn
   const sameCreate =
     asked.version === 1 || (asked.createGuid !== undefined && open.createGuid?.equals(asked.createGuid) === true);
   if (asked.persistent && durability.kind !== "persistent") throw new SmbError(NtStatus.INVALID_PARAMETER);
-  const leased = findCreateContext(message.contexts, CreateContextName.REQUEST_LEASE) !== undefined;
   const possible =
     sameCreate &&
     open.isDisconnected &&
     (asked.persistent || durability.kind !== "persistent") &&
-    !leased &&
+    namesLeaseOf(request, message, open) &&
     (durability.kind !== "durable" || holdsHandleCaching(open)) &&
     open.tree.files === tree.files &&
     open.tree.shareName === tree.shareName;

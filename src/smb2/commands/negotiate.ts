@@ -148,6 +148,8 @@ export function describeServer(connection: Connection, contexts: readonly Negoti
   const { dialect } = connection;
   let capabilities = 0;
   if (connection.supportsMultiCredit) capabilities |= GlobalCapability.LARGE_MTU;
+  // Who has chosen 2.1 or later leases; the wildcard has chosen nothing yet.
+  if (connection.supportsMultiCredit && dialect !== Dialect.WILDCARD) capabilities |= GlobalCapability.LEASING;
   if (dialect >= Dialect.SMB_3_0 && dialect !== Dialect.WILDCARD) {
     capabilities |= GlobalCapability.MULTI_CHANNEL & connection.clientCapabilities;
     if (connection.server.persistentOpens !== undefined) {

@@ -8,7 +8,7 @@ import { createSecurityDescriptor } from "../../nt/inheritance.ts";
 import { foldName, type SharePath } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ExtendedAttribute, NtPath, OpenedFile, Volume, VolumeStream } from "../../vfs/volume.ts";
-import { waitForBreak } from "../oplock-break.ts";
+import { untilBroken } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import { ChannelSequence } from "../state/channel-sequence.ts";
 import { closeOpen } from "../state/close-open.ts";
@@ -20,6 +20,7 @@ import { reportName, reportResized, reportStreamName } from "../state/report-cha
 import { type FileTable, type Link, type SharedFile, SharedStream } from "../state/shared-file.ts";
 import { CompletionFilter, CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
+import { cacheUser, checkLeaseName, type LeaseRequest } from "./create-lease.ts";
 import { checkAccess, checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
 import { parentDescriptor } from "./parent-directory.ts";
 
@@ -35,6 +36,7 @@ export interface OpenParameters {
   readonly security: Buffer | undefined;
   readonly extendedAttributes: readonly ExtendedAttribute[] | undefined;
   readonly allocationSize: number | undefined;
+  readonly lease: LeaseRequest | undefined;
 }
 
 export interface OpenResult {
@@ -77,6 +79,7 @@ export async function openFile(request: Request, parameters: OpenParameters): Pr
   const { disposition, path } = parameters;
   for (let attempt = 0; ; attempt++) {
     const opened = await volume.open(path.components);
+    checkLeaseName(request, parameters.lease, opened?.path ?? path.components, path.stream);
     if (opened !== undefined) {
       try {
         return await openExisting(request, tree.files, opened, parameters);
@@ -238,7 +241,11 @@ async function openDirectory(
     throw new SmbError(link.path.length === 0 ? NtStatus.ACCESS_DENIED : NtStatus.OBJECT_NAME_COLLISION);
   }
   const access = await checkAccess(request, file, link, parameters, parameters.desiredAccess);
-  file.checkSharing(file.streams.get(""), false, access.granted, parameters.shareAccess);
+  for (;;) {
+    const broken = makeWay(request, file, link, parameters, access.granted, access.granted, false);
+    if (broken === undefined) break;
+    await untilBroken(request, broken);
+  }
   const open = register(request, parameters, {
     file,
     link,
@@ -289,23 +296,13 @@ async function openData(
       reportStreamName(request.tree.files, FileAction.ADDED_STREAM, link.path, path.stream);
     }
     const overwrites = action === CreateAction.OVERWRITTEN || action === CreateAction.SUPERSEDED;
-    const disturbs = disturbsOplocks(mapGenericRights(desired), overwrites);
-    if (disturbs && waitsForPersistentOpen(file)) throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
+    if (waitsForPersistentOpen(file, mapGenericRights(desired), overwrites))
+      throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
     // No await from the last round to the registration: what was checked is still true when the handle appears.
     for (;;) {
-      const stream = file.streams.get(foldName(path.stream));
-      const batch = disturbs && stream?.oplock.isBatch ? waitForBreak(request, stream, overwrites) : undefined;
-      if (batch !== undefined) {
-        await batch;
-        continue;
-      }
-      if (link.deletePending && !file.links.includes(link)) throw new NameGone();
-      if (link.deletePending || stream?.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
-      file.checkSharing(stream, path.stream !== "", access.granted, parameters.shareAccess);
-      if (stream === undefined || !disturbs || stream.oplock.isEmpty) break;
-      const broken = waitForBreak(request, stream, overwrites);
+      const broken = makeWay(request, file, link, parameters, access.granted, mapGenericRights(desired), overwrites);
       if (broken === undefined) break;
-      await broken;
+      await untilBroken(request, broken);
     }
     // Rights that only the overwriting itself needs are not the handle's to keep.
     open = register(request, parameters, {
@@ -334,11 +331,43 @@ async function openData(
 }
 
 /** A persistent handle without its client comes before all others: they are to come again later (MS-SMB2 3.3.5.9). */
-function waitsForPersistentOpen(file: SharedFile): boolean {
+function waitsForPersistentOpen(file: SharedFile, desired: number, overwrites: boolean): boolean {
+  if (!overwrites && !disturbsOplocks(desired)) return false;
   for (const { isDisconnected, durability } of file.opens) {
     if (isDisconnected && durability?.kind === "persistent") return true;
   }
   return false;
+}
+
+/**
+ * Checks sharing, and has others give up what they cache and what is in the way of this open (MS-FSA 2.1.5.1.2,
+ * 2.1.5.1.2.1). `undefined`: the open may go on. Else it waits, and asks again.
+ * @throws SmbError DELETE_PENDING, SHARING_VIOLATION
+ */
+function makeWay(
+  request: Request,
+  file: SharedFile,
+  link: Link,
+  { path, lease, shareAccess }: OpenParameters,
+  granted: number,
+  desired: number,
+  overwrites: boolean,
+): Promise<void> | undefined {
+  const stream = file.streams.get(foldName(path.stream));
+  const oplock = stream === undefined || stream.oplock.isEmpty ? undefined : stream.oplock;
+  const user = cacheUser(request, lease);
+  if (oplock?.hasBatchOfOthers(user)) {
+    const broken = oplock.breakForOpen(user, desired, overwrites);
+    if (broken !== undefined) return broken;
+  }
+  if (link.deletePending && !file.links.includes(link)) throw new NameGone();
+  if (link.deletePending || stream?.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
+  if (file.sharingConflicts(stream, path.stream !== "", granted, shareAccess)) {
+    const broken = oplock?.breakHandles(user);
+    if (broken !== undefined) return broken;
+    throw new SmbError(NtStatus.SHARING_VIOLATION);
+  }
+  return oplock?.breakForOpen(user, desired, overwrites);
 }
 
 function isShared(file: SharedFile, data: VolumeStream): boolean {
@@ -434,6 +463,8 @@ function register(request: Request, parameters: OpenParameters, found: Registrat
     link,
     shareAccess: parameters.shareAccess,
     createOptions: parameters.options,
+    lease: undefined,
+    oplock: undefined,
     deleteOnClose,
     maximalAccess: found.maximal,
     position: 0n,

@@ -44,6 +44,7 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   file.opens.delete(open);
   if (open.hasWritten) showWriteTime(file);
   stream.opens.delete(open);
+  leaveLease(server, open);
   stream.oplock.closed(open);
   link.opens.delete(open);
   // The store keeps what the end of the server closes, to be opened again.
@@ -68,6 +69,13 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
 
 function forgetPersistent(server: Smb2Server, open: FileOpen): Awaitable<void> {
   if (open.durability?.kind === "persistent") return server.persistentOpens?.forget(open);
+}
+
+function leaveLease(server: Smb2Server, open: FileOpen): void {
+  const { lease } = open;
+  if (lease === undefined) return;
+  lease.opens.delete(open);
+  if (lease.opens.size === 0) server.leases.remove(lease);
 }
 
 /** The last handle of a named stream to be deleted is gone. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { OplockLevel } from "../wire/constants.ts";
+import { LeaseState } from "../wire/constants.ts";
 import type { FileOpen } from "./open.ts";
 
 /** What lets a handle outlive its connection (Open.IsDurable, IsResilient and IsPersistent; MS-SMB2 3.3.1.10). */
@@ -16,10 +16,10 @@ export interface Durability {
   readonly timeout: number;
 }
 
-/** The client may cache the handle itself: it holds a batch oplock that is not being broken. */
-export function holdsHandleCaching(open: FileOpen): boolean {
-  const { oplock } = open.stream;
-  return oplock.levelOf(open) === OplockLevel.BATCH && !oplock.isBreaking;
+/** The client may cache the handle itself: by a batch oplock or a lease that is not being broken. */
+export function holdsHandleCaching({ lease, oplock }: FileOpen): boolean {
+  const holder = lease ?? oplock;
+  return holder !== undefined && holder.breaking === undefined && (holder.state & LeaseState.HANDLE_CACHING) !== 0;
 }
 
 /** Whether a handle is kept when its client is cut off (MS-SMB2 3.3.7.1, 3.3.5.6). */

@@ -6,7 +6,9 @@ import type { DirectoryCursor, DirectoryEntry } from "../../vfs/volume.ts";
 import type { AppInstance } from "./app-instance.ts";
 import type { ChannelSequence } from "./channel-sequence.ts";
 import type { Durability } from "./durability.ts";
+import type { Lease } from "./lease.ts";
 import type { LockSequences } from "./lock-sequences.ts";
+import type { HeldOplock } from "./oplock.ts";
 import type { Session } from "./session.ts";
 import type { Link, SharedFile, SharedStream } from "./shared-file.ts";
 import type { TreeConnect } from "./tree-connect.ts";
@@ -49,6 +51,10 @@ export interface FileOpen extends OpenBase {
   readonly link: Link;
   readonly shareAccess: number;
   readonly createOptions: number;
+  /** Open.Lease: what the handle may cache, together with others of the same key. */
+  lease: Lease | undefined;
+  /** What the handle may cache by an oplock of its own (Open.OplockLevel, Open.OplockState). */
+  oplock: HeldOplock | undefined;
   /** FILE_DELETE_ON_CLOSE of this handle. */
   deleteOnClose: boolean;
   /** Rights that the descriptor gives to the caller at most, within the share's. */

@@ -3,165 +3,403 @@
 import { Access } from "../../nt/access-mask.ts";
 import type { Awaitable } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import { OplockLevel } from "../wire/constants.ts";
+import { LeaseState, OplockLevel } from "../wire/constants.ts";
+import type { Lease } from "./lease.ts";
 import type { FileOpen } from "./open.ts";
+import type { SharedStream } from "./shared-file.ts";
 
-/** How the holders of an oplock hear of its end, and when it ends by itself. */
-export interface OplockEvents {
-  /** Sends the break notification (MS-SMB2 3.3.4.6). False where no connection is left that could carry it. */
-  notify(open: FileOpen, newLevel: number): boolean;
-  /** The holder could not be told and has lost its oplock: a durable handle without a client closes (MS-SMB2 3.3.4.6). */
-  unreachable(open: FileOpen): Awaitable<void>;
-  /** Starts the acknowledgment timer (MS-SMB2 3.3.2.1) and returns the way to stop it. */
-  startTimer(expired: () => void): () => void;
-}
+const R = LeaseState.READ_CACHING;
+const H = LeaseState.HANDLE_CACHING;
+const W = LeaseState.WRITE_CACHING;
+const NONE = LeaseState.NONE;
 
-/** An exclusive oplock on its way down; everybody who waits for it goes on when it has arrived. */
-interface Break {
+/** A break that a client has been told of and that it has to acknowledge. */
+export interface Break {
+  /** `LeaseState` bits that the client was told to keep. */
   readonly to: number;
-  readonly waiters: Array<() => void>;
+  /** Bits that it may keep by now: fewer than `to` where something else has asked for more meanwhile. */
+  readonly allowed: number;
   readonly stopTimer: () => void;
 }
 
-/** Rights with which an open disturbs no oplock (MS-FSA 2.1.4.12, case OPEN). */
-const HARMLESS_ACCESS = Access.READ_ATTRIBUTES | Access.WRITE_ATTRIBUTES | Access.SYNCHRONIZE;
+/** An oplock of the kind that belongs to one open (Open.OplockLevel, MS-SMB2 3.3.1.10), in terms of what it lets a client cache. */
+export class HeldOplock {
+  readonly kind = "oplock";
+  readonly open: FileOpen;
+  /** R for level II, RW for exclusive, RWH for batch; while a break is under way, what it was before. */
+  state: number;
+  breaking: Break | undefined;
 
-/** Whether an open leaves every oplock alone: it neither reads nor changes data. */
-export function disturbsOplocks(access: number, overwrites: boolean): boolean {
-  return overwrites || (access & ~HARMLESS_ACCESS) !== 0;
+  constructor(open: FileOpen, state: number) {
+    this.open = open;
+    this.state = state;
+  }
 }
 
+/** Whoever may cache something of a stream. */
+export type CacheHolder = HeldOplock | Lease;
+
+/** Who does something to a stream: its own cache rights do not stand in its way (TargetOplockKey, MS-FSA 2.1.4.12.2). */
+export interface CacheUser {
+  readonly lease: Lease | undefined;
+  readonly oplock?: HeldOplock | undefined;
+}
+
+/** Nobody in particular: a process outside of the server, for instance. */
+export const STRANGER: CacheUser = { lease: undefined };
+
+/** How holders hear of a break, and when it ends by itself. */
+export interface BreakEvents {
+  /**
+   * Sends the break notification (MS-SMB2 3.3.4.6, 3.3.4.7).
+   * @param from,to `LeaseState` bits before and after
+   * @returns false where no connection is left that could carry it
+   */
+  notify(holder: CacheHolder, from: number, to: number, acknowledge: boolean): boolean;
+  /** The holder could not be told, and has lost everything: a durable handle without a client closes (MS-SMB2 3.3.4.6). */
+  unreachable(holder: CacheHolder): Awaitable<void>;
+  /** Starts the acknowledgment timer (MS-SMB2 3.3.2.1, 3.3.2.5) and returns the way to stop it. */
+  startTimer(expired: () => void): () => void;
+}
+
+/** What an operation takes away from others (the local variables of MS-FSA 2.1.4.12). */
+interface Revocation {
+  /** BreakCacheState: bits that leases lose. */
+  readonly leases: number;
+  /** BreakToTwo, BreakToNone: what oplocks keep; `undefined` leaves them alone. */
+  readonly oplocks: number | undefined;
+}
+
+const OPEN: Revocation = { leases: W, oplocks: R };
+const OVERWRITE: Revocation = { leases: R | W, oplocks: NONE };
+const CHANGE: Revocation = OVERWRITE;
+const HANDLES: Revocation = { leases: H, oplocks: undefined };
+const CHANGE_IN_DIRECTORY: Revocation = { leases: R | W, oplocks: undefined };
+
+/** Rights with which an open disturbs no oplock, or no lease (MS-FSA 2.1.4.12, case OPEN). */
+const HARMLESS_TO_OPLOCKS = Access.READ_ATTRIBUTES | Access.WRITE_ATTRIBUTES | Access.SYNCHRONIZE;
+const HARMLESS_TO_LEASES = HARMLESS_TO_OPLOCKS | Access.READ_CONTROL;
+
+const NOBODY: readonly CacheHolder[] = [];
+
 /**
- * The opportunistic locks of one stream (Oplock, MS-FSA 2.1.1.10): one exclusive or batch holder, or any number of
- * level II holders.
+ * What clients may cache of one stream (Oplock, MS-FSA 2.1.1.10). Leases and oplocks are two ways to hold the same three
+ * rights: to cache reads, handles and writes. Whoever caches writes is alone; reads and handles are cached by any number.
  */
 export class Oplock {
-  #exclusive: FileOpen | undefined;
-  #level: number = OplockLevel.NONE;
-  #breaking: Break | undefined;
-  readonly #shared = new Set<FileOpen>();
+  readonly #stream: SharedStream;
+  readonly #events: BreakEvents;
+  /** All with a state, or with a break to be acknowledged. */
+  #holders: readonly CacheHolder[] = NOBODY;
+  #waiters: (() => void)[] = [];
+  /** Handles close of clients that could not be told of a break. */
+  #ending: Promise<void> | undefined;
+
+  constructor(stream: SharedStream, events: BreakEvents) {
+    this.#stream = stream;
+    this.#events = events;
+  }
 
   get isEmpty(): boolean {
-    return this.#exclusive === undefined && this.#shared.size === 0;
+    return this.#holders.length === 0;
   }
 
-  /** True where a batch oplock is held: it goes before sharing is checked, since its holder may only be caching a close. */
-  get isBatch(): boolean {
-    return this.#exclusive !== undefined && this.#level === OplockLevel.BATCH;
+  holders(): readonly CacheHolder[] {
+    return this.#holders;
   }
 
-  get isBreaking(): boolean {
-    return this.#breaking !== undefined;
-  }
-
-  get isExclusive(): boolean {
-    return this.#exclusive !== undefined;
-  }
+  // -------------------------------------------------------------------------------------------------------------------
 
   /**
-   * Grants what can be granted of `level` to a handle that has just been opened (MS-FSA 2.1.5.18, MS-SMB2 3.3.5.9).
-   * @param others handles of the stream besides this one
-   * @param hasLocks byte-range locks exist on the stream
+   * Grants what can be granted of an oplock to a handle that has just been opened (MS-FSA 2.1.5.18, MS-SMB2 3.3.5.9).
+   * @param level `OplockLevel` value
+   * @returns the level granted
    */
-  request(open: FileOpen, level: number, others: number, hasLocks: boolean): number {
+  requestOplock(open: FileOpen, level: number): number {
     const exclusive = level === OplockLevel.EXCLUSIVE || level === OplockLevel.BATCH;
     if (!exclusive && level !== OplockLevel.II) return OplockLevel.NONE;
-    if (this.#exclusive !== undefined) return OplockLevel.NONE;
-    if (exclusive && others === 0 && this.#shared.size === 0) {
-      this.#exclusive = open;
-      this.#level = level;
+    if (exclusive && this.#stream.opens.size === 1 && this.isEmpty) {
+      this.#give(open, level === OplockLevel.BATCH ? R | W | H : R | W);
       return level;
     }
-    if (hasLocks) return OplockLevel.NONE;
-    this.#shared.add(open);
+    if (!this.#stream.locks.isEmpty) return OplockLevel.NONE;
+    // Level II and the caching of handles exclude each other.
+    if (this.#holders.some((holder) => (holder.state & ~R) !== 0)) return OplockLevel.NONE;
+    this.#give(open, R);
     return OplockLevel.II;
   }
 
-  /** The level that a handle holds, also while it is being broken. */
-  levelOf(open: FileOpen): number {
-    if (this.#exclusive === open) return this.#level;
-    return this.#shared.has(open) ? OplockLevel.II : OplockLevel.NONE;
+  #give(open: FileOpen, state: number): void {
+    const held = new HeldOplock(open, state);
+    open.oplock = held;
+    this.#holders = [...this.#holders, held];
   }
 
   /**
-   * Ends what stands in the way of an open: an exclusive oplock goes down to level II, or to none where data are to be
-   * overwritten. `undefined`: nothing stands in the way any more. Else the caller waits, and asks again.
+   * Extends a lease to `wanted`, or to what can be had of it; it never loses anything by that (MS-SMB2 3.3.5.9.8, MS-FSA
+   * 2.1.5.18). The lease already has the open for which it is asked for.
+   * @param wanted `LeaseState` bits
    */
-  breakForOpen(toNone: boolean, events: OplockEvents): Promise<void> | undefined {
-    if (this.#exclusive === undefined) {
-      if (toNone) this.breakShared(events);
-      return undefined;
+  requestLease(lease: Lease, wanted: number): void {
+    if (lease.breaking !== undefined || (wanted & R) === 0) return;
+    if (lease.state !== NONE) {
+      // What is held already is extended as asked for, or not at all.
+      const grows = (lease.state & ~wanted) === 0 && lease.state !== wanted;
+      if (grows && this.#isGrantable(lease, wanted)) this.#extend(lease, wanted);
+      return;
     }
-    if (this.#breaking === undefined) {
-      const ended = this.#begin(toNone ? OplockLevel.NONE : OplockLevel.II, events);
-      if (ended instanceof Promise) return ended;
+    for (const state of [wanted, wanted & ~W, R]) {
+      if (this.#isGrantable(lease, state)) {
+        this.#extend(lease, state);
+        return;
+      }
     }
-    const breaking = this.#breaking;
-    if (breaking === undefined) return undefined;
-    return new Promise((resolve) => {
-      breaking.waiters.push(resolve);
-    });
   }
 
-  #begin(to: number, events: OplockEvents): Awaitable<void> {
-    const holder = this.#exclusive;
-    if (holder === undefined) return;
-    if (!events.notify(holder, to)) {
-      this.#exclusive = undefined;
-      return events.unreachable(holder);
-    }
-    this.#breaking = {
-      to,
-      waiters: [],
-      // A client that does not answer has lost what it cached.
-      stopTimer: events.startTimer(() => this.#settle(OplockLevel.NONE)),
-    };
+  #extend(lease: Lease, state: number): void {
+    this.#set(lease, state);
+    lease.advanceEpoch();
   }
 
-  /** Level II ends without an acknowledgment, as soon as data change (MS-FSA 2.1.4.12, cases WRITE and LOCK_CONTROL). */
-  breakShared(events: OplockEvents): void {
-    if (this.#shared.size === 0) return;
-    const holders = [...this.#shared];
-    this.#shared.clear();
-    for (const holder of holders) events.notify(holder, OplockLevel.NONE);
+  #isGrantable(lease: Lease, state: number): boolean {
+    const { opens, locks, data, deletePending } = this.#stream;
+    if ((state & H) !== 0 && (deletePending || lease.link.deletePending)) return false;
+    if ((state & W) !== 0) {
+      if (data === undefined) return false;
+      for (const open of opens) if (open.lease !== lease && disturbsLeases(open.grantedAccess)) return false;
+    } else if (!locks.isEmpty) {
+      return false;
+    }
+    for (const other of this.#holders) {
+      if (other === lease) continue;
+      if ((state & W) !== 0 || (other.state & W) !== 0) return false;
+      if ((state & H) !== 0 && other.kind === "oplock") return false;
+      if (other.breaking !== undefined) return false;
+    }
+    return true;
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /** True where somebody else holds a batch oplock: it goes before sharing is checked, since he may only be caching a close. */
+  hasBatchOfOthers(user: CacheUser): boolean {
+    return this.#holders.some(
+      (holder) => holder.kind === "oplock" && holder !== user.oplock && (holder.state & H) !== 0,
+    );
   }
 
   /**
-   * The client's acknowledgment (MS-SMB2 3.3.5.22.1). Returns the level it holds from now on.
+   * Makes way for an open (MS-FSA 2.1.4.12, case OPEN).
+   * @param access the rights asked for
+   * @returns `undefined`: nothing is in the way any more. Else the caller waits, and checks everything again.
+   */
+  breakForOpen(user: CacheUser, access: number, overwrites: boolean): Promise<void> | undefined {
+    if (this.isEmpty || (!overwrites && !disturbsOplocks(access))) return undefined;
+    const revocation = overwrites ? OVERWRITE : OPEN;
+    const spared = !overwrites && !disturbsLeases(access) ? { ...revocation, leases: NONE } : revocation;
+    return this.#revoke(user, spared);
+  }
+
+  /**
+   * Lets clients close handles that they only keep for later (case OPEN_BREAK_H, and SET_INFORMATION for dispositions and
+   * links): the operation at hand is in conflict with them.
+   */
+  breakHandles(user: CacheUser): Promise<void> | undefined {
+    return this.isEmpty ? undefined : this.#revoke(user, HANDLES);
+  }
+
+  /** The name is about to change: batch oplocks go as well (case SET_INFORMATION, FileRenameInformation). */
+  breakForRename(user: CacheUser): Promise<void> | undefined {
+    if (this.isEmpty) return undefined;
+    return this.#revoke(user, this.hasBatchOfOthers(user) ? { leases: H, oplocks: NONE } : HANDLES);
+  }
+
+  /**
+   * Data are about to change: nobody else may go on reading from a cache (cases WRITE, LOCK_CONTROL, SET_INFORMATION and
+   * FS_CONTROL). Nobody caches writes beside the open that makes the change, so that it only waits where a client has just been
+   * told that it may keep its data, and has to hear the contrary first.
+   */
+  breakForChange(user: CacheUser): Promise<void> | undefined {
+    return this.isEmpty ? undefined : this.#revoke(user, CHANGE);
+  }
+
+  /**
+   * What a listing of this directory shows has changed (PARENT_OBJECT).
+   * @param parentId the lease on the directory that who has changed it said is his own
+   */
+  breakForChangeInDirectory(parentId: string | undefined): void {
+    if (this.isEmpty) return;
+    const own = this.#holders.find((holder) => holder.kind === "lease" && holder.id === parentId);
+    void this.#revoke(own?.kind === "lease" ? { lease: own } : STRANGER, CHANGE_IN_DIRECTORY);
+  }
+
+  #revoke(user: CacheUser, revocation: Revocation): Promise<void> | undefined {
+    let waits = false;
+    const ending = this.#ending;
+    for (const holder of this.#holders) {
+      const must =
+        holder.kind === "lease"
+          ? this.#revokeLease(holder, user, revocation)
+          : this.#revokeOplock(holder, user, revocation);
+      waits ||= must;
+    }
+    if (waits) return new Promise((resolve) => this.#waiters.push(resolve));
+    return this.#ending === ending ? undefined : this.#ending;
+  }
+
+  /** @returns true where the operation waits for the holder */
+  #revokeOplock(holder: HeldOplock, user: CacheUser, { oplocks: to }: Revocation): boolean {
+    if (to === undefined) return false;
+    if (holder.state === R) {
+      // Level II ends for the handle that changes data, too.
+      if (to === NONE) this.#begin(holder, NONE);
+      return false;
+    }
+    if (holder === user.oplock) return false;
+    this.#restrict(holder, to);
+    return holder.breaking !== undefined;
+  }
+
+  #revokeLease(holder: Lease, user: CacheUser, { leases: bits }: Revocation): boolean {
+    if (holder === user.lease || (holder.state & bits) === 0) return false;
+    const { state } = holder;
+    this.#restrict(holder, withoutRemains(state & ~bits));
+    const { breaking } = holder;
+    if (breaking === undefined) return false;
+    // Who caches writes has to give them up first, whose handles are in the way has to close them, and nobody goes on reading
+    // old data because an earlier break has left that to him.
+    return (state & W) !== 0 || (bits & H) !== 0 || (breaking.to & bits & R) !== 0;
+  }
+
+  #restrict(holder: CacheHolder, to: number): void {
+    const { breaking } = holder;
+    if (breaking === undefined) {
+      if ((holder.state & ~to) !== 0) this.#begin(holder, to);
+    } else holder.breaking = { ...breaking, allowed: withoutRemains(breaking.allowed & to) };
+  }
+
+  #begin(holder: CacheHolder, to: number): void {
+    const { state } = holder;
+    if (holder.kind === "lease") holder.advanceEpoch();
+    // Only the caching of reads ends without an acknowledgment.
+    if (state === R) {
+      this.#set(holder, NONE);
+      this.#events.notify(holder, state, NONE, false);
+    } else if (this.#events.notify(holder, state, to, true)) {
+      // A client that does not answer has lost what it cached.
+      const stopTimer = this.#events.startTimer(() => this.#settle(holder, NONE));
+      holder.breaking = { to, allowed: to, stopTimer };
+    } else {
+      this.#set(holder, NONE);
+      const ended = this.#events.unreachable(holder);
+      if (ended instanceof Promise) this.#ending = Promise.all([this.#ending, ended]).then(() => {});
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  /**
+   * A client's acknowledgment of an oplock break (MS-SMB2 3.3.5.22.1).
+   * @param level `OplockLevel` value that it wants to keep
+   * @returns the level it holds from now on
    * @throws SmbError INVALID_DEVICE_STATE no break is under way
    * @throws SmbError INVALID_OPLOCK_PROTOCOL a level that the break does not leave to the client, or no exclusive oplock
    */
-  acknowledge(open: FileOpen, level: number): number {
-    const breaking = this.#breaking;
+  acknowledgeOplock(open: FileOpen, level: number): number {
+    const held = open.oplock;
     // Breaks of level II are not acknowledged: who does so mistakes the protocol.
-    if (this.#exclusive !== open) throw new SmbError(NtStatus.INVALID_OPLOCK_PROTOCOL);
-    if (breaking === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_STATE);
-    if (level === OplockLevel.LEASE) {
-      this.#settle(OplockLevel.NONE);
-      throw new SmbError(NtStatus.INVALID_PARAMETER);
-    }
-    const possible = level === OplockLevel.NONE || (level === OplockLevel.II && breaking.to === OplockLevel.II);
-    if (!possible) {
-      this.#settle(OplockLevel.NONE);
-      throw new SmbError(NtStatus.INVALID_OPLOCK_PROTOCOL);
-    }
-    this.#settle(level);
+    if (held === undefined || held.state === R) throw new SmbError(NtStatus.INVALID_OPLOCK_PROTOCOL);
+    if (held.breaking === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_STATE);
+    const { to } = held.breaking;
+    const keeps = level === OplockLevel.II && to === R;
+    this.#settle(held, keeps ? R : NONE);
+    if (level === OplockLevel.LEASE) throw new SmbError(NtStatus.INVALID_PARAMETER);
+    if (!keeps && level !== OplockLevel.NONE) throw new SmbError(NtStatus.INVALID_OPLOCK_PROTOCOL);
     return level;
   }
 
-  #settle(level: number): void {
-    const holder = this.#exclusive;
-    const breaking = this.#breaking;
-    this.#exclusive = undefined;
-    this.#breaking = undefined;
-    if (holder !== undefined && level === OplockLevel.II) this.#shared.add(holder);
-    breaking?.stopTimer();
-    for (const go of breaking?.waiters ?? []) go();
+  /**
+   * A client's acknowledgment of a lease break (MS-SMB2 3.3.5.22.2).
+   * @param state `LeaseState` bits that it wants to keep
+   * @throws SmbError UNSUCCESSFUL no break is under way
+   * @throws SmbError REQUEST_NOT_ACCEPTED more than the break leaves to the client
+   */
+  acknowledgeLease(lease: Lease, state: number): void {
+    if (lease.breaking === undefined) throw new SmbError(NtStatus.UNSUCCESSFUL);
+    if ((state & ~lease.breaking.to) !== 0) throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
+    this.#settle(lease, withoutRemains(state));
   }
 
-  /** The handle closes: its oplock is gone, and who waited for it goes on. */
-  closed(open: FileOpen): void {
-    this.#shared.delete(open);
-    if (this.#exclusive === open) this.#settle(OplockLevel.NONE);
+  #settle(holder: CacheHolder, state: number): void {
+    const { breaking } = holder;
+    if (breaking === undefined) return;
+    holder.breaking = undefined;
+    breaking.stopTimer();
+    this.#set(holder, state);
+    // What follows comes after the answer to the acknowledgment. Who waits does so until the client has heard everything.
+    if ((state & ~breaking.allowed) === 0) this.#wake();
+    else queueMicrotask(() => this.#goOn(holder, breaking.allowed));
   }
+
+  /** More than the acknowledged break has been asked for meanwhile. Windows takes handles before reads. */
+  #goOn(holder: CacheHolder, allowed: number): void {
+    const { state } = holder;
+    if (holder.breaking === undefined && (state & ~allowed) !== 0) {
+      this.#begin(holder, state === (R | H) ? R : withoutRemains(state & allowed));
+      this.#restrict(holder, allowed);
+    }
+    if (holder.breaking === undefined) this.#wake();
+  }
+
+  #set(holder: CacheHolder, state: number): void {
+    holder.state = state;
+    const listed = this.#holders.includes(holder);
+    if (state === NONE) {
+      if (listed) this.#holders = this.#holders.filter((other) => other !== holder);
+      if (holder.kind === "oplock") holder.open.oplock = undefined;
+    } else if (!listed) {
+      this.#holders = [...this.#holders, holder];
+    }
+  }
+
+  #wake(): void {
+    if (this.#waiters.length === 0) return;
+    for (const go of this.#waiters.splice(0)) go();
+  }
+
+  /** A handle closes, and with it its oplock, or the lease whose last one it was: who waits for either goes on. */
+  closed(open: FileOpen): void {
+    if (this.isEmpty) return;
+    if (open.oplock !== undefined) this.#drop(open.oplock);
+    if (open.lease !== undefined && open.lease.opens.size === 0) this.#drop(open.lease);
+  }
+
+  #drop(holder: CacheHolder): void {
+    holder.breaking?.stopTimer();
+    holder.breaking = undefined;
+    this.#set(holder, NONE);
+    this.#wake();
+  }
+}
+
+/** `OplockLevel` that a handle holds, also while it is being broken. */
+export function oplockLevelOf({ lease, oplock }: FileOpen): number {
+  if (lease !== undefined) return OplockLevel.LEASE;
+  const state = oplock?.state ?? NONE;
+  if ((state & W) === 0) return state === NONE ? OplockLevel.NONE : OplockLevel.II;
+  return (state & H) === 0 ? OplockLevel.EXCLUSIVE : OplockLevel.BATCH;
+}
+
+/** Whether an open with these rights breaks oplocks: those of a handle that only looks at attributes do not. */
+export function disturbsOplocks(access: number): boolean {
+  return (access & ~HARMLESS_TO_OPLOCKS) !== 0;
+}
+
+function disturbsLeases(access: number): boolean {
+  return (access & ~HARMLESS_TO_LEASES) !== 0;
+}
+
+/** Handles and writes are cached only where reads are. */
+function withoutRemains(state: number): number {
+  return (state & R) === 0 ? NONE : state;
 }

@@ -2,8 +2,10 @@
 
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Lease } from "./lease.ts";
 import type { FileOpen } from "./open.ts";
-import type { PersistentOpen, PersistentOpenStore } from "./persistent-open.ts";
+import { oplockLevelOf } from "./oplock.ts";
+import type { KeptLease, PersistentOpen, PersistentOpenStore } from "./persistent-open.ts";
 import type { SharedFile } from "./shared-file.ts";
 
 /**
@@ -94,8 +96,14 @@ function keyOf(createGuid: Buffer): string {
 /** What a handle may cache, by an oplock or by a lease. */
 export type CacheRights = Pick<PersistentOpen, "oplockLevel" | "lease">;
 
+function keptLease(lease: Lease | undefined): KeptLease | undefined {
+  if (lease === undefined) return undefined;
+  const { leaseKey, version, parentLeaseKey, state, epoch } = lease;
+  return { leaseKey, version, parentLeaseKey, state, epoch };
+}
+
 function rightsOf(open: FileOpen): CacheRights {
-  return { oplockLevel: open.stream.oplock.levelOf(open), lease: undefined };
+  return { oplockLevel: oplockLevelOf(open), lease: keptLease(open.lease) };
 }
 
 /** `undefined`: the handle is none that can be kept. */

@@ -6,9 +6,10 @@ import type { Smb2Server } from "../server.ts";
 import type { Share } from "../server-context.ts";
 import { Dialect } from "../wire/constants.ts";
 import { ChannelSequence } from "./channel-sequence.ts";
+import { Lease, leaseId } from "./lease.ts";
 import { LockSequences } from "./lock-sequences.ts";
 import type { FileOpen } from "./open.ts";
-import type { PersistentOpen } from "./persistent-open.ts";
+import type { KeptLease, PersistentOpen } from "./persistent-open.ts";
 import { Session } from "./session.ts";
 import { type FileTable, SharedStream } from "./shared-file.ts";
 import { TreeConnect } from "./tree-connect.ts";
@@ -58,7 +59,8 @@ async function recover(server: Smb2Server, record: PersistentOpen): Promise<stri
       stream.opens.add(open);
       open.link.opens.add(open);
       for (const { offset, length, exclusive } of record.locks) stream.locks.tryLock(open, offset, length, exclusive);
-      stream.oplock.request(open, record.oplockLevel, stream.opens.size - 1, false);
+      if (record.lease === undefined) stream.oplock.requestOplock(open, record.oplockLevel);
+      else restoreLease(server, open, record.lease);
       server.durableOpens.restore(open);
       server.persistentOpens?.add(open);
       server.appInstances.add(open);
@@ -71,6 +73,17 @@ async function recover(server: Smb2Server, record: PersistentOpen): Promise<stri
     if (!(error instanceof SmbError)) throw error;
     return error.message;
   }
+}
+
+/** Gives a handle back the lease that it had, or as much of it as nobody else has. */
+function restoreLease(server: Smb2Server, open: FileOpen, kept: KeptLease): void {
+  const { clientGuid, stream, link } = open;
+  const known = server.leases.find(leaseId(clientGuid, kept.leaseKey));
+  const lease = known?.stream === stream ? known : new Lease({ ...kept, clientGuid, stream, link });
+  server.leases.add(lease);
+  open.lease = lease;
+  lease.opens.add(open);
+  stream.oplock.requestLease(lease, kept.state);
 }
 
 /** A tree connect that ended with the server before. */
@@ -108,6 +121,8 @@ function restore(record: PersistentOpen, tree: TreeConnect, stream: SharedStream
     link,
     shareAccess: record.shareAccess,
     createOptions: record.createOptions,
+    lease: undefined,
+    oplock: undefined,
     deleteOnClose: record.deleteOnClose,
     maximalAccess: record.maximalAccess,
     position: record.position,

@@ -11,7 +11,7 @@ import { ByteRangeLockList } from "./byte-range-locks.ts";
 import { DataChanges } from "./data-changes.ts";
 import { ChangeNotifyList } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
-import { Oplock } from "./oplock.ts";
+import { type BreakEvents, Oplock } from "./oplock.ts";
 import { TunnelCache } from "./tunnel-cache.ts";
 import type { DeferredWriteTime } from "./write-time.ts";
 
@@ -46,7 +46,7 @@ export class SharedStream {
   /** Stream.IsDeleted, of a named stream. */
   deletePending = false;
   readonly locks = new ByteRangeLockList();
-  readonly oplock = new Oplock();
+  readonly oplock: Oplock;
   readonly changes = new DataChanges();
   readonly opens = new Set<FileOpen>();
   /** `CompletionFilter` bits of changes that watchers have not been told of yet. */
@@ -56,6 +56,7 @@ export class SharedStream {
     this.file = file;
     this.name = name;
     this.data = data;
+    this.oplock = new Oplock(this, file.breakEvents);
   }
 }
 
@@ -63,6 +64,7 @@ export class SharedStream {
 export class SharedFile {
   readonly volume: Volume;
   readonly node: VolumeFile;
+  readonly breakEvents: BreakEvents;
   readonly opens = new Set<FileOpen>();
   readonly streams = new Map<string, SharedStream>();
   readonly links: Link[] = [];
@@ -73,9 +75,10 @@ export class SharedFile {
   /** Users of the object that are no handles yet or no longer: it stays in the table while there are any. */
   holds = 0;
 
-  constructor(volume: Volume, node: VolumeFile) {
+  constructor(volume: Volume, node: VolumeFile, breakEvents: BreakEvents) {
     this.volume = volume;
     this.node = node;
+    this.breakEvents = breakEvents;
   }
 
   linkFor(path: NtPath): Link {
@@ -86,26 +89,28 @@ export class SharedFile {
   }
 
   /**
-   * The access that existing handles leave (MS-FSA 2.1.5.1.2.1, second half, and 2.1.5.1.2.2).
-   * @throws SmbError SHARING_VIOLATION
+   * Whether existing handles refuse a further one, or are refused by it (MS-FSA 2.1.5.1.2.1, second half, and 2.1.5.1.2.2).
+   * @param granted rights of the new handle
    */
-  checkSharing(stream: SharedStream | undefined, isNamedStream: boolean, granted: number, share: number): void {
-    if ((granted & SHARED_RIGHTS) === 0) return;
+  sharingConflicts(stream: SharedStream | undefined, isNamedStream: boolean, granted: number, share: number): boolean {
+    if ((granted & SHARED_RIGHTS) === 0) return false;
     for (const other of this.opens) {
       if ((other.grantedAccess & SHARED_RIGHTS) === 0) continue;
       const otherNamed = other.stream.name !== "";
       // Deleting the primary stream deletes the whole file, so it must agree with the handles of every stream.
-      if (!otherNamed && (other.grantedAccess & Access.DELETE) !== 0 && (share & ShareAccess.DELETE) === 0) {
-        throw new SmbError(NtStatus.SHARING_VIOLATION);
-      }
+      if (!otherNamed && (other.grantedAccess & Access.DELETE) !== 0 && (share & ShareAccess.DELETE) === 0) return true;
       if (!isNamedStream && (granted & Access.DELETE) !== 0 && (other.shareAccess & ShareAccess.DELETE) === 0) {
-        throw new SmbError(NtStatus.SHARING_VIOLATION);
+        return true;
       }
       if (other.stream !== stream) continue;
-      if (conflicts(granted, other.shareAccess) || conflicts(other.grantedAccess, share)) {
-        throw new SmbError(NtStatus.SHARING_VIOLATION);
-      }
+      if (conflicts(granted, other.shareAccess) || conflicts(other.grantedAccess, share)) return true;
     }
+    return false;
+  }
+
+  /** @throws SmbError SHARING_VIOLATION where {@link sharingConflicts} */
+  checkSharing(stream: SharedStream | undefined, isNamedStream: boolean, granted: number, share: number): void {
+    if (this.sharingConflicts(stream, isNamedStream, granted, share)) throw new SmbError(NtStatus.SHARING_VIOLATION);
   }
 }
 
@@ -136,15 +141,17 @@ export function isBelow(path: NtPath, directory: NtPath): boolean {
 /** All files of one volume that have handles (Volume.OpenFileList). */
 export class FileTable {
   readonly #volume: Volume;
+  readonly #breakEvents: BreakEvents;
   readonly #files = new Map<bigint, SharedFile>();
   /** Directories whose changes clients want to hear of. */
   readonly watchers = new ChangeNotifyList();
   /** Names lost a short while ago. */
   readonly tunnel: TunnelCache;
 
-  constructor(volume: Volume, clock: Clock) {
+  constructor(volume: Volume, clock: Clock, breakEvents: BreakEvents) {
     this.#volume = volume;
     this.tunnel = new TunnelCache(clock);
+    this.#breakEvents = breakEvents;
   }
 
   get size(): number {
@@ -166,7 +173,7 @@ export class FileTable {
   hold(node: VolumeFile): SharedFile {
     let file = this.#files.get(node.fileId);
     if (file === undefined) {
-      file = new SharedFile(this.#volume, node);
+      file = new SharedFile(this.#volume, node, this.#breakEvents);
       this.#files.set(node.fileId, file);
     } else if (file.node !== node) {
       void node.close();

@@ -4,7 +4,6 @@ import { Access } from "../../../nt/access-mask.ts";
 import { FileAttribute } from "../../../nt/attributes.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { BlockClone, VolumeStream } from "../../../vfs/volume.ts";
-import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { noteWritten } from "../../state/report-change.ts";
@@ -107,7 +106,7 @@ async function share(
   const room = targetEnd - offset;
   // Blocks are shared as wholes: the last one may reach beyond the end of the target, which is then put back.
   const length = Math.min(available, Math.ceil(room / unit) * unit);
-  breakForChange(request.server, target.stream);
+  target.stream.oplock.breakForChange(target);
   noteWritten(target);
   await target.stream.changes.run({ offset, length }, async () => {
     if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);

@@ -8,7 +8,6 @@ import { isZeroToken } from "../../../offload/token-seal.ts";
 import { PinnedSource, type TokenSource } from "../../../offload/token-source.ts";
 import { type CopyTarget, copyFromSource, writeZeros } from "../../../offload/token-writer.ts";
 import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
-import { breakForChange } from "../../oplock-break.ts";
 import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
 import { LiveSource } from "../../state/live-source.ts";
@@ -192,7 +191,7 @@ async function writeZeroToken(
 ): Promise<Buffer> {
   const { endOfFile } = await data.size();
   const room = offset < endOfFile ? Math.min(length, endOfFile - offset) : length;
-  beginChange(request, open);
+  beginChange(open);
   const done = await open.stream.changes.run({ offset, length: room }, () => writeZeros(data, offset, room));
   request.server.context.metrics.copied("odx", "zero", done);
   return writeOutput(done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize)));
@@ -257,7 +256,7 @@ async function copy(
       return changes.run(range, work);
     },
   };
-  beginChange(request, open);
+  beginChange(open);
   try {
     const from = use.record.offset + transferOffset;
     const progress = await copyFromSource(source, from, target, offset, length, budget);
@@ -271,9 +270,9 @@ async function copy(
   }
 }
 
-function beginChange(request: Request, open: FileOpen): void {
+function beginChange(open: FileOpen): void {
   if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-  breakForChange(request.server, open.stream);
+  open.stream.oplock.breakForChange(open);
   noteWritten(open);
 }
 

@@ -4,7 +4,6 @@ import { Access } from "../../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
-import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { everythingFrom } from "../../state/data-changes.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
@@ -67,9 +66,9 @@ export function setFile(request: Request, open: FileOpen, message: SetInfoReques
     case Class.FileModeInformation:
       return setMode(open, decodeFileModeInformation(reader));
     case Class.FileAllocationInformation:
-      return setAllocation(request, open, decodeFileAllocationInformation(reader));
+      return setAllocation(open, decodeFileAllocationInformation(reader));
     case Class.FileEndOfFileInformation:
-      return setEndOfFile(request, open, decodeFileEndOfFileInformation(reader));
+      return setEndOfFile(open, decodeFileEndOfFileInformation(reader));
     case Class.FileValidDataLengthInformation:
       return setValidDataLength(request, open, decodeFileValidDataLengthInformation(reader));
     case Class.FileShortNameInformation:
@@ -102,10 +101,10 @@ function checkedSize(open: FileOpen, size: bigint): number {
 const RESIZE_FILTER = CompletionFilter.SIZE | CompletionFilter.ATTRIBUTES;
 
 /** MS-FSA 2.1.5.15.5. */
-function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awaitable<void> {
+function setEndOfFile(open: FileOpen, endOfFile: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, endOfFile);
-  breakForChange(request.server, open.stream);
+  open.stream.oplock.breakForChange(open);
   showWriteTime(open.file);
   return chain(
     keepFrozenTimes(open, () => open.stream.changes.run(everythingFrom(size), () => data.setEndOfFile(size))),
@@ -114,10 +113,10 @@ function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awai
 }
 
 /** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file. */
-function setAllocation(request: Request, open: FileOpen, allocationSize: bigint): Awaitable<void> {
+function setAllocation(open: FileOpen, allocationSize: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, allocationSize);
-  breakForChange(request.server, open.stream);
+  open.stream.oplock.breakForChange(open);
   showWriteTime(open.file);
   const changed = keepFrozenTimes(open, () =>
     open.stream.changes.run(everythingFrom(size), () =>
