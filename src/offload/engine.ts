@@ -93,6 +93,11 @@ export interface OffloadEngineParts {
   readonly failed: (error: unknown) => void;
 }
 
+export interface OffloadUsage extends TokenUsage {
+  /** Old data that are kept since they were overwritten, each piece counted as 4 KiB at least. */
+  readonly preservedBytes: number;
+}
+
 /** Gives out tokens for data and takes them back (MS-FSCC 2.1.11). */
 export class OffloadEngine {
   readonly options: OffloadOptions;
@@ -115,8 +120,8 @@ export class OffloadEngine {
   }
 
   /** What the tokens that are honoured now hold, over all. */
-  get usage(): TokenUsage {
-    return this.#registry.usage;
+  get usage(): OffloadUsage {
+    return { ...this.#registry.usage, preservedBytes: this.preserveBudget.used };
   }
 
   /** The tokens that are honoured now, for people. */

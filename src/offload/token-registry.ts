@@ -37,7 +37,7 @@ export interface HeldToken extends TokenOrigin {
   /** Bytes. */
   readonly offset: number;
   readonly length: number;
-  /** The data are kept; otherwise a change of the file ends the token. */
+  /** The data are kept in a file of their own; otherwise as long as a file that changes allows it. */
   readonly pinned: boolean;
   readonly issued: number;
   /** When it ends unless it is used before. */

@@ -21,7 +21,7 @@ export const statsSchema = z.object({
   writtenBytes: bytes,
   copies: z.array(z.object({ operation: z.string(), way: z.string(), bytes })),
   refusals: z.array(z.object({ operation: z.string(), reason: z.string(), count })),
-  tokens: z.object({ tokens: count, bytes, pins: count, pinnedBytes: bytes }),
+  tokens: z.object({ tokens: count, bytes, pins: count, pinnedBytes: bytes, preservedBytes: bytes }),
   /** Seconds, since the start or since the metrics were collected last. */
   eventLoopDelay: z.object({ median: z.number(), p99: z.number(), longest: z.number() }),
   residentBytes: bytes,

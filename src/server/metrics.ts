@@ -3,8 +3,8 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Counter, Gauge, Registry } from "prom-client";
 import { statusName } from "../nt/status.ts";
+import type { OffloadUsage } from "../offload/engine.ts";
 import type { CopyOperation, CopyWay } from "../offload/operations.ts";
-import type { TokenUsage } from "../offload/token-registry.ts";
 import type { Metrics } from "../smb2/server-context.ts";
 import { Command } from "../smb2/wire/constants.ts";
 import { CountTable } from "./count-table.ts";
@@ -19,7 +19,7 @@ const COMMAND_NAMES = new Map<number, string>(Object.entries(Command).map(([name
 /** Stands for every command code that does not exist: clients may send any, and shall not make the table grow. */
 const UNKNOWN_COMMAND = -1;
 
-const NO_TOKENS: TokenUsage = { tokens: 0, bytes: 0, pins: 0, pinnedBytes: 0 };
+const NO_TOKENS: OffloadUsage = { tokens: 0, bytes: 0, pins: 0, pinnedBytes: 0, preservedBytes: 0 };
 
 /** What `monitorEventLoopDelay` gives. */
 export interface DelayHistogram {
@@ -61,7 +61,7 @@ export class ServerMetrics implements Metrics {
   readonly copies = new CountTable();
   /** Requests for a copy that failed, by operation and reason. */
   readonly refusals = new CountTable();
-  #tokens: () => TokenUsage | undefined = () => undefined;
+  #tokens: () => OffloadUsage | undefined = () => undefined;
   #connections = 0;
   #sessions = 0;
   #opens = 0;
@@ -110,6 +110,11 @@ export class ServerMetrics implements Metrics {
       "Bytes that these files keep; blocks that are shared take no space",
       () => this.tokens.pinnedBytes,
     );
+    this.#gauge(
+      "tessera_offload_preserved_bytes",
+      "Old data that are kept for tokens since they were overwritten, where blocks are not shared",
+      () => this.tokens.preservedBytes,
+    );
     this.#gauge("process_resident_memory_bytes", "Resident memory", () => process.memoryUsage.rss());
     const delaySeconds = new Gauge({
       name: "tessera_event_loop_delay_seconds",
@@ -128,11 +133,11 @@ export class ServerMetrics implements Metrics {
   }
 
   /** Says where to ask for what the tokens of the server hold. */
-  watchTokens(usage: () => TokenUsage | undefined): void {
+  watchTokens(usage: () => OffloadUsage | undefined): void {
     this.#tokens = usage;
   }
 
-  get tokens(): TokenUsage {
+  get tokens(): OffloadUsage {
     return this.#tokens() ?? NO_TOKENS;
   }
 

@@ -6,8 +6,8 @@ import { type AccountStore, FIRST_ACCOUNT_RID, MemoryAccountStore, machineSidFro
 import { createAuthenticator } from "../auth/authenticator.ts";
 import { ntHashOfPassword } from "../auth/nt-hash.ts";
 import { foldName } from "../nt/names.ts";
-import type { OffloadOptions } from "../offload/engine.ts";
-import type { HeldToken, TokenUsage } from "../offload/token-registry.ts";
+import type { OffloadOptions, OffloadUsage } from "../offload/engine.ts";
+import type { HeldToken } from "../offload/token-registry.ts";
 import type { ShareListing } from "../rpc/pipe.ts";
 import { createPipeService } from "../rpc/service.ts";
 import { Smb2Server } from "../smb2/server.ts";
@@ -129,7 +129,7 @@ export class Server {
   }
 
   /** What the tokens of offloaded copies hold, over all; `undefined` while it does not listen. */
-  get tokenUsage(): TokenUsage | undefined {
+  get tokenUsage(): OffloadUsage | undefined {
     return this.#running?.smb.offload.usage;
   }
 

@@ -26,7 +26,7 @@ const STATS: ServerStats = {
   writtenBytes: 6,
   copies: [{ operation: "odx", way: "reflink", bytes: 2 ** 50 }],
   refusals: [{ operation: "clone", reason: "switched off", count: 1 }],
-  tokens: { tokens: 1, bytes: 2, pins: 3, pinnedBytes: 4 },
+  tokens: { tokens: 1, bytes: 2, pins: 3, pinnedBytes: 4, preservedBytes: 5 },
   eventLoopDelay: { median: 0.001, p99: 0.1, longest: 0.2 },
   residentBytes: 100,
 };

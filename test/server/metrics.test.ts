@@ -81,12 +81,13 @@ describe("ServerMetrics", () => {
   it("asks for tokens when it is asked, and knows of none before there is a server", async () => {
     metrics = new ServerMetrics();
     expect(await metrics.registry.metrics()).toContain("\ntessera_offload_tokens 0\n");
-    metrics.watchTokens(() => ({ tokens: 3, bytes: 300, pins: 2, pinnedBytes: 200 }));
+    metrics.watchTokens(() => ({ tokens: 3, bytes: 300, pins: 2, pinnedBytes: 200, preservedBytes: 100 }));
     const text = await metrics.registry.metrics();
     expect(text).toContain("\ntessera_offload_tokens 3\n");
     expect(text).toContain("\ntessera_offload_token_bytes 300\n");
     expect(text).toContain("\ntessera_offload_pins 2\n");
     expect(text).toContain("\ntessera_offload_pinned_bytes 200\n");
+    expect(text).toContain("\ntessera_offload_preserved_bytes 100\n");
   });
 
   it("tells how long the event loop was held up beyond its pace, and begins anew with each collection", async () => {

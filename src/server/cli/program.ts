@@ -87,7 +87,8 @@ function addAskCommands(program: Command): void {
     .description("list the tokens of offloaded copies that a running server holds: whose, for which file, for how long")
     .addHelpText(
       "after",
-      "\nKIND: pinned, the data are kept as they were; live, a change of the file ends the token.\n" +
+      "\nKIND: pinned, the data share their blocks with a file of the token's own; live, they are kept before the server\n" +
+        "overwrites them, within offload.limits.preservedBytes, and a change past the server ends the token.\n" +
         examples("tessera tokens"),
     )
     .action((options: AskOptions) => showTokens(options));

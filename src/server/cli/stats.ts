@@ -59,6 +59,7 @@ export function describeStats(stats: ServerStats): string {
       "Tokens",
       tokens.tokens === 0 ? "none" : `${number(tokens.tokens)} held, which stand for ${formatSize(tokens.bytes)}`,
     ],
+    ...(tokens.preservedBytes === 0 ? [] : [["", `${formatSize(tokens.preservedBytes)} of old data kept for them`]]),
     ...(tokens.pins === 0 ? [] : [["", `${plural(tokens.pins, "pin file")} with ${formatSize(tokens.pinnedBytes)}`]]),
     [
       "Event loop",

@@ -17,7 +17,7 @@ const NOTHING: ServerStats = {
   writtenBytes: 0,
   copies: [],
   refusals: [],
-  tokens: { tokens: 0, bytes: 0, pins: 0, pinnedBytes: 0 },
+  tokens: { tokens: 0, bytes: 0, pins: 0, pinnedBytes: 0, preservedBytes: 0 },
   eventLoopDelay: { median: 0, p99: 0.0125, longest: 1.5 },
   residentBytes: 100 * 1024 ** 2,
 };
@@ -50,7 +50,7 @@ describe("tessera stats", () => {
         { operation: "odx", reason: "expired", count: 1 },
         { operation: "clone", reason: "STATUS_NOT_SUPPORTED", count: 1000 },
       ],
-      tokens: { tokens: 2, bytes: 1024 ** 3, pins: 1, pinnedBytes: 1024 ** 2 },
+      tokens: { tokens: 2, bytes: 1024 ** 3, pins: 1, pinnedBytes: 1024 ** 2, preservedBytes: 8192 },
     });
     expect(text).toContain("Requests    1,234,567\n");
     expect(text).toContain(
@@ -62,6 +62,7 @@ describe("tessera stats", () => {
         "            odx, expired: 1",
         "            clone, STATUS_NOT_SUPPORTED: 1,000",
         "Tokens      2 held, which stand for 1 GiB",
+        "            8 KiB of old data kept for them",
         "            1 pin file with 1 MiB",
         "",
       ].join("\n"),

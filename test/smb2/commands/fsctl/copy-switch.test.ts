@@ -191,9 +191,9 @@ describe("the tokens held", () => {
       { ...origin, offset: UNIT, length: UNIT, pinned: true, issued: started, expires: started + 60_000 },
       { ...origin, offset: 0, length: 2 * UNIT, pinned: true, issued: started + 1000, expires: started + 301_000 },
     ]);
-    expect(offload.usage).toEqual({ tokens: 2, bytes: 3 * UNIT, pins: 2, pinnedBytes: 3 * UNIT });
+    expect(offload.usage).toEqual({ tokens: 2, bytes: 3 * UNIT, pins: 2, pinnedBytes: 3 * UNIT, preservedBytes: 0 });
     harness.clock.advance(60_000);
     expect(offload.heldTokens()).toEqual(held.slice(1));
-    expect(offload.usage).toEqual({ tokens: 1, bytes: 2 * UNIT, pins: 1, pinnedBytes: 2 * UNIT });
+    expect(offload.usage).toEqual({ tokens: 1, bytes: 2 * UNIT, pins: 1, pinnedBytes: 2 * UNIT, preservedBytes: 0 });
   });
 });
