@@ -5,6 +5,7 @@ import { kernelClientSuite } from "./kernel-client/suite.ts";
 import type { Suite } from "./lib/report.ts";
 import { nmapSuite } from "./nmap/suite.ts";
 import { rcloneSuite } from "./rclone/suite.ts";
+import { resumeSuite } from "./resume/suite.ts";
 import { smbclientSuite } from "./smbclient/suite.ts";
 import { smbtortureSuite } from "./smbtorture/suite.ts";
 import { tsharkSuite } from "./tshark/suite.ts";
@@ -15,6 +16,7 @@ export const suites: readonly Suite[] = [
   rcloneSuite,
   tsharkSuite,
   fuzzSuite,
+  resumeSuite,
   kernelClientSuite,
   smbtortureSuite,
 ];
