@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 import type { ChapOptions } from "./iscsi/chap.ts";
 import { formatLun } from "./iscsi/lun.ts";
 import { defaultSessionWishes, type SessionWishes } from "./iscsi/negotiation.ts";
-import { type InitiatorParts, openSession } from "./iscsi/open-session.ts";
+import { type InitiatorParts, type OpenOptions, openSession } from "./iscsi/open-session.ts";
 import { defaultSessionTimes, type SessionTimes } from "./iscsi/session.ts";
 import { dialTcp } from "./iscsi/tcp-stream.ts";
 import { type Dial, formatPortal, type Portal } from "./iscsi/transport.ts";
@@ -35,10 +35,16 @@ export interface IscsiSurroundings {
   readonly dial?: Dial | undefined;
 }
 
+/** The iSCSI name of a host that was given none. */
+export function defaultInitiatorName(hostName: string): string {
+  const name = hostName.toLowerCase().replace(/[^a-z0-9.:-]/g, "-");
+  return `iqn.2026-01.tessera-smb:${name === "" ? "gateway" : name}`;
+}
+
 const DEFAULT_LOGIN_TIMEOUT = 5000;
 
 /** An initiator session identifier of the random kind (RFC 7143 11.12.5): it names this initiator port for good. */
-export function randomIsid(randomBytes: (size: number) => Buffer): Buffer {
+function randomIsid(randomBytes: (size: number) => Buffer): Buffer {
   const isid = randomBytes(6);
   isid[0] = 0x80;
   return isid;
@@ -57,22 +63,34 @@ export function initiatorParts(
   };
 }
 
+export function loginOptions(
+  { randomBytes }: IscsiSurroundings,
+  {
+    initiatorName,
+    targetName,
+    chap,
+    session,
+  }: Pick<IscsiUnitOptions, "initiatorName" | "targetName" | "chap" | "session">,
+): OpenOptions {
+  return {
+    initiatorName,
+    targetName,
+    isid: randomIsid(randomBytes),
+    chap,
+    wishes: { ...defaultSessionWishes, ...session },
+  };
+}
+
 /**
  * A logical unit of an iSCSI target. Looks for a path from now on until it is closed; `ready` says when there is one.
  * Each unit has a session of its own, so that one that is stuck holds nobody up.
  */
 export function openIscsiUnit(surroundings: IscsiSurroundings, options: IscsiUnitOptions): LogicalUnit {
-  const { portals, targetName, lun, initiatorName, chap } = options;
+  const { portals, targetName, lun } = options;
   const [first] = portals;
   if (first === undefined) throw new RangeError("a unit needs a portal");
   const parts = initiatorParts(surroundings, options);
-  const login = {
-    initiatorName,
-    targetName,
-    isid: randomIsid(surroundings.randomBytes),
-    chap,
-    wishes: { ...defaultSessionWishes, ...options.session },
-  };
+  const login = loginOptions(surroundings, options);
   return new ScsiUnit({
     address: `iscsi://${formatPortal(first)}/${targetName}/${formatLun(lun)}`,
     lun,

@@ -7,6 +7,7 @@ import { decodeSense } from "../sense.ts";
 import { dataSegmentLengthOf, expCmdSnOf, initiatorTaskTagOf, maxCmdSnOf, NO_TAG, Opcode, opcodeOf } from "./bhs.ts";
 import type { ConnectionEvents, IscsiConnection } from "./connection.ts";
 import type { LoginResult } from "./login.ts";
+import type { SessionParameters } from "./negotiation.ts";
 import type { DataPlacement } from "./pdu-reader.ts";
 import { decodeDataIn, decodeR2t, decodeScsiResponse } from "./scsi-pdus.ts";
 import { nextSerial, serialDistance } from "./serial.ts";
@@ -103,9 +104,9 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     return this.#connection.open && !this.#draining;
   }
 
-  /** Commands that have been sent and not answered. */
-  get outstanding(): number {
-    return this.#tasks.size;
+  /** What was agreed on in login. */
+  get parameters(): Readonly<SessionParameters> {
+    return this.#connection.parameters;
   }
 
   start(command: ScsiCommand): RunningCommand {

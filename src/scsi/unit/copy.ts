@@ -192,7 +192,6 @@ export class Copier {
     return this.#onPaths(options, lostPaths, async (nexus, identifier, budget) => {
       try {
         await nexus.writeUsingToken(identifier, request, budget.options);
-        return asked;
       } catch (error) {
         if (isPathLost(error) || isRefused(error)) throw error;
         if (isTruncated(error)) {
@@ -201,6 +200,7 @@ export class Copier {
         }
         return await this.#written(nexus, identifier, asked, error);
       }
+      return this.#confirmed(nexus, identifier, asked, budget);
     });
   }
 
@@ -285,6 +285,23 @@ export class Copier {
     return blocks;
   }
 
+  /**
+   * How much a WRITE USING TOKEN that ended with GOOD has written: an array may truncate and tell it in the result alone
+   * (status 04h). One that keeps no result has written everything.
+   */
+  async #confirmed(nexus: CopyNexus, identifier: number, asked: number, budget: Budget): Promise<number> {
+    let information: RodTokenInformation;
+    try {
+      information = await this.#result(nexus, identifier, budget.signal, budget.options);
+    } catch (error) {
+      if (error instanceof ScsiError) return asked;
+      throw error;
+    }
+    const blocks = this.#count(information, asked);
+    if (blocks === 0) throw operationError("WRITE USING TOKEN", information);
+    return blocks;
+  }
+
   /** Learns how much a WRITE USING TOKEN that did not end well has written, and makes sure that it is over. */
   async #written(nexus: PinnedCopyNexus, identifier: number, asked: number, failure: unknown): Promise<number> {
     const controller = new AbortController();
@@ -325,5 +342,5 @@ function operationError(command: string, information: RodTokenInformation): Erro
   if (information.completionStatus !== ScsiStatus.GOOD || sense !== undefined) {
     return new ScsiError(command, information.completionStatus || ScsiStatus.CHECK_CONDITION, sense);
   }
-  return new TransportError(`${command}: the array made no token (status ${information.status.toString(16)}h)`);
+  return new TransportError(`${command}: the array did nothing (status ${information.status.toString(16)}h)`);
 }

@@ -8,6 +8,7 @@ import { createLog } from "../log.ts";
 import { packageVersion } from "../package-version.ts";
 import { StartupError, UsageError } from "../startup-error.ts";
 import { loadTokenKeys } from "../token-keys.ts";
+import { type ProbeCommandOptions, probeArray } from "./array-probe.ts";
 import { runService } from "./run-service.ts";
 import { DEFAULT_CONFIG_FILE, parseUserOption, type ServeOptions, serveConfig } from "./serve-options.ts";
 import { type StartOptions, start } from "./start.ts";
@@ -94,6 +95,31 @@ function addAskCommands(program: Command): void {
     .action((options: AskOptions) => showTokens(options));
 }
 
+function addArrayCommands(program: Command): void {
+  program
+    .command("array")
+    .description("look at storage arrays")
+    .command("probe")
+    .description("show what an array can do, and whether copies on it are offloaded (ODX)")
+    .argument("<URL>", "iscsi://HOST:PORT/TARGET/LUN; without LUN, or without target, lists what there is")
+    .option("--initiator-name <NAME>", "iSCSI name of this host, as the array knows it")
+    .option("--chap-user <NAME>", "user name of this host for CHAP")
+    .option("--chap-secret-file <FILE>", "file with the secret of this host in its first line")
+    .option("--target-chap-user <NAME>", "user name with which the target proves itself (mutual CHAP)")
+    .option("--target-chap-secret-file <FILE>", "file with the secret of the target in its first line")
+    .option("--chap-algorithm <NAME>", "MD5, SHA1, SHA256 or SHA3-256 (default: MD5, which every target has)")
+    .option("--digests <POLICY>", "CRC32C over headers and data: none, prefer or require (default: none)")
+    .option("--json", "for programs")
+    .addHelpText(
+      "after",
+      examples(
+        "tessera array probe iscsi://array.example.com",
+        "tessera array probe iscsi://192.0.2.10:3260/iqn.2026-01.com.example:array/0 --chap-user gw --chap-secret-file ./secret",
+      ),
+    )
+    .action((url: string, options: ProbeCommandOptions) => probeArray(url, options));
+}
+
 function buildProgram(): Command {
   const program = new Command("tessera")
     .description("An SMB 2.0.2-3.1.1 file server. A copy of a file on the server never travels through the client.")
@@ -127,6 +153,7 @@ function buildProgram(): Command {
       start({ ...options, listen: options.listen ?? ["127.0.0.1:4445"] }),
     );
   addUserCommands(program);
+  addArrayCommands(program);
   addAskCommands(program);
   program
     .command("check-config")
