@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All suites, cheapest first. */
 import { fuzzSuite } from "./fuzz/suite.ts";
+import { initiatorSuite } from "./initiator/suite.ts";
 import { kernelClientSuite } from "./kernel-client/suite.ts";
 import type { Suite } from "./lib/report.ts";
 import { nmapSuite } from "./nmap/suite.ts";
@@ -12,6 +13,7 @@ import { tsharkSuite } from "./tshark/suite.ts";
 
 export const suites: readonly Suite[] = [
   nmapSuite,
+  initiatorSuite,
   smbclientSuite,
   rcloneSuite,
   tsharkSuite,

@@ -11,6 +11,8 @@ const packages: Readonly<Record<string, string>> = {
   rclone: "rclone",
   tshark: "tshark",
   nmap: "nmap",
+  tgtd: "tgt",
+  tgtadm: "tgt",
   "qemu-system-x86_64": "qemu-system-x86",
   busybox: "busybox-static",
   cpio: "cpio",

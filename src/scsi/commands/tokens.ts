@@ -124,13 +124,14 @@ export function decodeRodTokenInformation(data: Buffer): RodTokenInformation {
   };
 }
 
-/** The token of the first ROD token descriptor behind `at`. */
+/** The token of the only ROD token descriptor, at `at`. */
 function decodeTokenDescriptor(answer: Buffer, at: number): Buffer | undefined {
   if (answer.length < at + 4) return undefined;
   const length = answer.readUInt32BE(at);
   if (length === 0) return undefined;
-  if (length < TOKEN_DESCRIPTOR_LENGTH || answer.length < at + 4 + TOKEN_DESCRIPTOR_LENGTH) {
-    throw new ProtocolError("a ROD token descriptor is cut short");
+  // One token, whole: with anything else it is not known where the token begins and ends.
+  if (length !== TOKEN_DESCRIPTOR_LENGTH || answer.length < at + 4 + TOKEN_DESCRIPTOR_LENGTH) {
+    throw new ProtocolError(`ROD token descriptors of ${length} bytes are not one token`);
   }
   const token = at + 4 + 2;
   return Buffer.from(answer.subarray(token, token + ROD_TOKEN_LENGTH));
