@@ -4,7 +4,8 @@ import type { Writer } from "../../src/smb2/wire/cursor.ts";
 import type { FileId } from "../../src/smb2/wire/file-id.ts";
 import { peekCommand } from "../../src/smb2/wire/header.ts";
 import type { Conversation } from "./conversation.ts";
-import { compoundStarts, frame, mutateConversation, mutateMessage } from "./mutate.ts";
+import { compoundStarts, mutateConversation, mutateMessage } from "./mutate.ts";
+import type { Protection } from "./protection.ts";
 import type { Random } from "./random.ts";
 import { buildRequest, type Connector, type FuzzSession, revive } from "./session.ts";
 import { createPipeRequest, createRequest, makeTemplate } from "./templates.ts";
@@ -13,6 +14,9 @@ import { type Target, Wire } from "./wire.ts";
 /** A server has this long to answer an ECHO, or to close a connection that its client has ended, in milliseconds. */
 const PATIENCE = 5000;
 const LOGIN_ATTEMPTS = 5;
+
+/** The sessions of one batch after the other. */
+const protections: readonly Protection[] = ["none", "signed", "encrypted"];
 
 /** What the rounds did, for the summary. */
 export interface Tally {
@@ -29,6 +33,12 @@ export interface Tally {
 interface Aim {
   readonly treeId: number;
   readonly fileId: FileId;
+}
+
+/** How a session is come by. */
+interface Way {
+  readonly localAddress: string | undefined;
+  readonly protection: Protection;
 }
 
 export class Player {
@@ -62,7 +72,8 @@ export class Player {
     const batch = Math.floor(round / 100) % 250;
     const local = (group: number) => (this.#target.host.startsWith("127.") ? `127.0.${group}.${batch + 1}` : undefined);
     if (this.#connector === undefined || random.oneIn(3)) return this.#playConversation(random, local(2));
-    return this.#playSession(random, this.#connector, local(1), round);
+    const protection = protections[batch % protections.length] ?? "none";
+    return this.#playSession(random, this.#connector, { localAddress: local(1), protection }, round);
   }
 
   /** A changed recording on a connection of its own, sent in pieces, without waiting for answers. */
@@ -86,11 +97,12 @@ export class Player {
     return `a connection that its client ended is still open after ${PATIENCE} ms (${conversation.name})`;
   }
 
-  async #logOn(connector: Connector, localAddress: string | undefined): Promise<FuzzSession> {
+  async #logOn(connector: Connector, { localAddress, protection }: Way): Promise<FuzzSession> {
+    if (this.#session?.protection !== protection) this.reset();
     if (this.#session !== undefined && !this.#session.wire.closed) return this.#session;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        this.#session = await connector.connect(this.#target, localAddress);
+        this.#session = await connector.connect(this.#target, localAddress, protection);
         this.tally.logins += 1;
         return this.#session;
       } catch (error) {
@@ -120,13 +132,8 @@ export class Player {
   }
 
   /** Changed requests on a logged-on connection, each followed by an ECHO that shows whether the server copes. */
-  async #playSession(
-    random: Random,
-    connector: Connector,
-    localAddress: string | undefined,
-    round: number,
-  ): Promise<string | undefined> {
-    const session = await this.#logOn(connector, localAddress);
+  async #playSession(random: Random, connector: Connector, way: Way, round: number): Promise<string | undefined> {
+    const session = await this.#logOn(connector, way);
     const opened = await this.#openSomething(random, session, round);
     if (opened === undefined) {
       // An earlier round logged off, disconnected the tree or took the last handle.
@@ -138,7 +145,7 @@ export class Player {
       const message = this.#aim(random, session, opened.treeId, opened.fileId);
       const changed = random.oneIn(8) ? message : mutateMessage(random, message, this.#sessionMessages);
       this.tally.messages += 1;
-      session.wire.send(frame(undefined, changed));
+      session.send(Buffer.from(changed));
       const answer = await session.echo();
       if (answer.kind === "silence") {
         this.reset();

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A logged-on connection whose requests are not signed, so that changed ones reach the command handlers. */
+/** A logged-on connection: changed requests are signed or encrypted after the change, so that they reach the command handlers. */
+
+import { PREAUTH_SHA_512, PreauthHash } from "../../src/smb2/crypto/preauth.ts";
 import { Command, Dialect, HeaderFlag, SecurityMode } from "../../src/smb2/wire/constants.ts";
 import { Reader, Writer } from "../../src/smb2/wire/cursor.ts";
 import { encodeEchoRequest } from "../../src/smb2/wire/echo.ts";
 import { decodeFileId, type FileId } from "../../src/smb2/wire/file-id.ts";
 import { encodeHeader, HEADER_SIZE, HeaderOffset, NO_SIGNATURE, peekStatus } from "../../src/smb2/wire/header.ts";
 import { encodeNegotiateRequest } from "../../src/smb2/wire/negotiate.ts";
+import { encryptionContext, preauthIntegrityContext, signingContext } from "../../src/smb2/wire/negotiate-contexts.ts";
 import { encodeSessionSetupRequest } from "../../src/smb2/wire/session-setup.ts";
 import { encodeTreeConnectRequest } from "../../src/smb2/wire/tree-connect.ts";
 import { NtlmClient } from "../../test/support/ntlm-client.ts";
 import type { Account } from "../lib/server.ts";
+import { frame } from "./mutate.ts";
+import { createSeal, OFFERED_CIPHER, OFFERED_SIGNING, openSeal, type Protection, type Seal } from "./protection.ts";
 import { type Answer, type Target, Wire } from "./wire.ts";
 
 /** Identifiers of a session, which recorded and made-up requests are given. */
@@ -23,7 +28,7 @@ export interface LiveIdentifiers {
 /** Logs on, by whatever client there is. */
 export interface Connector {
   /** @throws Error when the server does not let us in */
-  connect(target: Target, localAddress: string | undefined): Promise<FuzzSession>;
+  connect(target: Target, localAddress: string | undefined, protection: Protection): Promise<FuzzSession>;
 }
 
 const STATUS_SUCCESS = 0;
@@ -34,11 +39,15 @@ const CREDITS = 64;
 export class FuzzSession {
   readonly wire: Wire;
   readonly ids: LiveIdentifiers;
+  readonly protection: Protection;
+  readonly #seal: Seal;
   #nextMessageId: bigint;
 
-  constructor(wire: Wire, ids: LiveIdentifiers, nextMessageId: bigint) {
+  constructor(wire: Wire, ids: LiveIdentifiers, protection: Protection, seal: Seal, nextMessageId: bigint) {
     this.wire = wire;
     this.ids = ids;
+    this.protection = protection;
+    this.#seal = seal;
     this.#nextMessageId = nextMessageId;
   }
 
@@ -49,10 +58,16 @@ export class FuzzSession {
     return id;
   }
 
+  /** Sends a message, whatever it holds, under the session's protection. */
+  send(message: Buffer): void {
+    this.wire.send(frame(undefined, this.#seal.seal(message)));
+  }
+
   /** Sends a well-formed request and waits for its answer. */
   request(command: number, treeId: number, encode: (writer: Writer) => void): Promise<Answer> {
     const id = this.takeMessageId();
-    return this.wire.exchange(buildRequest(command, { id, treeId, sessionId: this.ids.sessionId }, encode), id);
+    const message = buildRequest(command, { id, treeId, sessionId: this.ids.sessionId }, encode);
+    return this.wire.exchange(this.#seal.seal(message), id);
   }
 
   /** Whether the connection still answers: an ECHO, which every server must. */
@@ -95,15 +110,24 @@ export function buildRequest(
   return Buffer.from(writer.view());
 }
 
-/** A NEGOTIATE of dialects that let a session go unsigned. */
-export function buildNegotiate(clientGuid: Buffer): Buffer {
+const UNPROTECTED_DIALECTS = [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2];
+
+/** A NEGOTIATE of dialects that let a session go unsigned, or of 3.1.1. */
+export function buildNegotiate(clientGuid: Buffer, protection: Protection = "none"): Buffer {
   return buildRequest(Command.NEGOTIATE, { id: 0n, treeId: 0, sessionId: 0n }, (writer) =>
     encodeNegotiateRequest(writer, {
       securityMode: SecurityMode.SIGNING_ENABLED,
       capabilities: 0x7f,
       clientGuid,
-      dialects: [Dialect.SMB_2_0_2, Dialect.SMB_2_1, Dialect.SMB_3_0, Dialect.SMB_3_0_2],
-      contexts: [],
+      dialects: protection === "none" ? UNPROTECTED_DIALECTS : [Dialect.SMB_3_1_1],
+      contexts:
+        protection === "none"
+          ? []
+          : [
+              preauthIntegrityContext({ hashAlgorithms: [PREAUTH_SHA_512], salt: Buffer.alloc(32, 1) }),
+              encryptionContext([OFFERED_CIPHER]),
+              signingContext([OFFERED_SIGNING]),
+            ],
     }),
   );
 }
@@ -120,26 +144,30 @@ async function answered(what: string, answer: Promise<Answer>, ...statuses: read
 export class NtlmConnector implements Connector {
   readonly #account: Account;
   readonly #share: string;
-  readonly #clientGuid: Buffer;
+  /** A client speaks one dialect on all of its connections (MS-SMB2 3.3.5.5.3): these are three. */
+  readonly #clientGuids: Readonly<Record<Protection, Buffer>>;
 
-  constructor(account: Account, share: string, clientGuid: Buffer) {
+  constructor(account: Account, share: string, newClientGuid: () => Buffer) {
     this.#account = account;
     this.#share = share;
-    this.#clientGuid = clientGuid;
+    this.#clientGuids = { none: newClientGuid(), signed: newClientGuid(), encrypted: newClientGuid() };
   }
 
-  async connect(target: Target, localAddress: string | undefined): Promise<FuzzSession> {
+  async connect(target: Target, localAddress: string | undefined, protection: Protection): Promise<FuzzSession> {
     const wire = await Wire.open(target, localAddress);
     try {
-      return await this.#logOn(wire);
+      return await this.#logOn(wire, protection);
     } catch (error) {
       wire.destroy();
       throw error;
     }
   }
 
-  async #logOn(wire: Wire): Promise<FuzzSession> {
-    await answered("NEGOTIATE", wire.exchange(buildNegotiate(this.#clientGuid), 0n), STATUS_SUCCESS);
+  async #logOn(wire: Wire, protection: Protection): Promise<FuzzSession> {
+    const preauth = new PreauthHash();
+    const negotiate = buildNegotiate(this.#clientGuids[protection], protection);
+    preauth.update(negotiate);
+    preauth.update(await answered("NEGOTIATE", wire.exchange(negotiate, 0n), STATUS_SUCCESS));
     const client = new NtlmClient({ userName: this.#account.name, password: this.#account.password });
     let id = 1n;
     let sessionId = 0n;
@@ -155,6 +183,7 @@ export class NtlmConnector implements Connector {
         }),
       );
       const expected = [STATUS_SUCCESS, STATUS_MORE_PROCESSING_REQUIRED];
+      preauth.update(request);
       const answer = await answered("SESSION_SETUP", wire.exchange(request, id), ...expected);
       id += 1n;
       sessionId = answer.readBigUInt64LE(HeaderOffset.SESSION_ID);
@@ -162,19 +191,24 @@ export class NtlmConnector implements Connector {
       const length = answer.readUInt16LE(HEADER_SIZE + 6);
       const next = await client.next(answer.subarray(offset, offset + length));
       if (peekStatus(answer) === STATUS_SUCCESS) break;
+      preauth.update(answer);
       token = next;
     }
+    const { sessionKey } = client;
+    const seal =
+      protection === "none" ? openSeal : createSeal(protection, { sessionId, sessionKey, preauthHash: preauth.value });
+    wire.unseal = seal.unseal;
     const treeConnect = async (share: string): Promise<number> => {
       const request = buildRequest(Command.TREE_CONNECT, { id, treeId: 0, sessionId }, (writer) =>
         encodeTreeConnectRequest(writer, { flags: 0, path: `\\\\127.0.0.1\\${share}`, contexts: [] }),
       );
-      const answer = await answered(`TREE_CONNECT ${share}`, wire.exchange(request, id), STATUS_SUCCESS);
+      const answer = await answered(`TREE_CONNECT ${share}`, wire.exchange(seal.seal(request), id), STATUS_SUCCESS);
       id += 1n;
       return answer.readUInt32LE(HeaderOffset.TREE_ID);
     };
     const diskTree = await treeConnect(this.#share);
     const pipeTree = await treeConnect("IPC$");
-    return new FuzzSession(wire, { sessionId, diskTree, pipeTree }, id);
+    return new FuzzSession(wire, { sessionId, diskTree, pipeTree }, protection, seal, id);
   }
 }
 

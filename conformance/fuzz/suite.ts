@@ -161,7 +161,7 @@ async function runFuzz(context: SuiteContext): Promise<void> {
   };
   const share = values.share ?? "data";
   const play = async (target: Target, account: Account | undefined, pid: number | undefined, logFile?: string) => {
-    const connector = account === undefined ? undefined : new NtlmConnector(account, share, randomBytes(16));
+    const connector = account === undefined ? undefined : new NtlmConnector(account, share, () => randomBytes(16));
     const player = new Player(target, loadConversations(settings.corpus), connector);
     await fuzz(context, player, new Watch({ target, pid, logFile, growthLimit: settings.growth }), settings);
   };

@@ -18,6 +18,8 @@ export type Answer =
   | { readonly kind: "silence" };
 
 export class Wire {
+  /** What becomes of each message that comes in; `undefined` for one to be passed over. */
+  unseal: (received: Buffer) => Buffer | undefined = (received) => received;
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
   #closed = false;
@@ -75,8 +77,9 @@ export class Wire {
     this.send(frame(undefined, message));
     const deadline = performance.now() + timeout;
     for (;;) {
-      for (let answer = this.#take(); answer !== undefined; answer = this.#take()) {
-        if (answer.length < HEADER_SIZE || peekMessageId(answer) !== messageId) continue;
+      for (let received = this.#take(); received !== undefined; received = this.#take()) {
+        const answer = this.unseal(received);
+        if (answer === undefined || answer.length < HEADER_SIZE || peekMessageId(answer) !== messageId) continue;
         if (peekStatus(answer) !== STATUS_PENDING) return { kind: "answer", message: answer };
       }
       if (this.#closed) return { kind: "closed" };

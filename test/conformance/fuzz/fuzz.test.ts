@@ -14,6 +14,7 @@ import {
 } from "../../../conformance/fuzz/conversation.ts";
 import { compoundStarts, frame, mutateConversation, mutateMessage } from "../../../conformance/fuzz/mutate.ts";
 import { clientStreams } from "../../../conformance/fuzz/pcap-reader.ts";
+import { openSeal } from "../../../conformance/fuzz/protection.ts";
 import { Random } from "../../../conformance/fuzz/random.ts";
 import { buildNegotiate, buildRequest, FuzzSession, revive } from "../../../conformance/fuzz/session.ts";
 import { makeTemplate } from "../../../conformance/fuzz/templates.ts";
@@ -316,7 +317,7 @@ describe("with a server of our own", () => {
 
   it("recorded requests get the identifiers of the session and lose their signature", async () => {
     const wire = await Wire.open(target, undefined);
-    const session = new FuzzSession(wire, { sessionId: 5n, diskTree: 1, pipeTree: 2 }, 100n);
+    const session = new FuzzSession(wire, { sessionId: 5n, diskTree: 1, pipeTree: 2 }, "none", openSeal, 100n);
     const fileId = { persistent: 11n, volatile: 22n };
     const recorded = buildRequest(8, { id: 3n, treeId: 9, sessionId: 9n }, (writer) => writer.zeros(49));
     recorded.writeUInt32LE(0x8, 16);
