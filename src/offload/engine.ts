@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Awaitable } from "../nt/awaitable.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { PreserveBudget } from "./preserve-budget.ts";
 import type { RefusalReason } from "./refusal.ts";
@@ -11,6 +12,7 @@ import {
   type TokenBody,
   type TokenScope,
 } from "./token-body.ts";
+import { TokenGroup } from "./token-group.ts";
 import {
   type HeldToken,
   type OffloadClock,
@@ -89,6 +91,8 @@ export interface OffloadEngineParts {
   readonly options: OffloadOptions;
   readonly clock: OffloadClock;
   readonly randomBytes: (size: number) => Buffer;
+  /** The volumes that are served now. */
+  readonly volumes: () => Iterable<Volume>;
   /** Hears of data that could not be given up. */
   readonly failed: (error: unknown) => void;
 }
@@ -106,10 +110,11 @@ export class OffloadEngine {
   readonly #registry: TokenRegistry;
   readonly #randomBytes: (size: number) => Buffer;
   readonly #issuer: Buffer;
+  readonly #group: TokenGroup;
   /** What may be kept of data that are changed while tokens stand for them. */
   readonly preserveBudget: PreserveBudget;
 
-  constructor({ options, clock, randomBytes, failed }: OffloadEngineParts) {
+  constructor({ options, clock, randomBytes, volumes, failed }: OffloadEngineParts) {
     this.options = options;
     this.clock = clock;
     this.#randomBytes = randomBytes;
@@ -117,6 +122,7 @@ export class OffloadEngine {
     this.preserveBudget = new PreserveBudget(options.maxPreservedBytes);
     this.#issuer = randomBytes(ISSUER_LENGTH);
     this.#registry = new TokenRegistry(options, clock, failed);
+    this.#group = new TokenGroup({ options, clock, volumes, failed });
   }
 
   /** What the tokens that are honoured now hold, over all. */
@@ -141,21 +147,19 @@ export class OffloadEngine {
    * A token for data; the source is the engine's from here on.
    * @throws SmbError INSUFFICIENT_RESOURCES; the source is still the caller's
    */
-  issue({ source, offset, length, holder, timeToLive, origin }: TokenRequest): Buffer {
+  async issue({ source, offset, length, holder, timeToLive, origin }: TokenRequest): Promise<Buffer> {
     const name = this.#randomBytes(TOKEN_NAME_LENGTH);
     const lifetime = this.#lifetime(timeToLive);
     const { session, user } = holder;
-    this.#registry.add(name, { source, offset, length, session, user, origin, timeToLive: lifetime });
-    const body: TokenBody = {
-      name,
-      issuer: this.#issuer,
-      scope: this.options.tokenScope,
-      user,
-      offset,
-      length,
-      expires: this.clock.now() + lifetime,
-      place: { kind: "issuer" },
-    };
+    const { place, expires } = await this.#group.place(source, name, user, lifetime);
+    try {
+      this.#registry.add(name, { source, offset, length, session, user, origin, timeToLive: lifetime });
+    } catch (error) {
+      source.ended?.(Number.POSITIVE_INFINITY);
+      throw error;
+    }
+    const scope = this.options.tokenScope;
+    const body: TokenBody = { name, issuer: this.#issuer, scope, user, offset, length, expires, place };
     const tokenType = source.pinned ? TokenType.POINT_IN_TIME : TokenType.CHANGE_VULNERABLE;
     return this.#sealer.seal({ tokenType, body: encodeTokenBody(body) });
   }
@@ -173,7 +177,7 @@ export class OffloadEngine {
   }
 
   /** Takes a token for the time of a call, or says why not: the client is told INVALID_TOKEN whatever the reason. */
-  redeem(token: Buffer, holder: TokenHolder): TokenUse | RefusalReason {
+  redeem(token: Buffer, holder: TokenHolder): Awaitable<TokenUse | RefusalReason> {
     const sealed = this.#sealer.open(token);
     if (typeof sealed === "string") return sealed;
     const body = decodeTokenBody(sealed.body);
@@ -191,8 +195,11 @@ export class OffloadEngine {
     }
     const ended = this.#registry.whyEnded(name);
     if (ended !== undefined) return ended;
+    const isOwn = issuer.equals(this.#issuer);
+    if (!isOwn && (scope === "server" || this.options.tokenScope === "server")) return "other server";
+    if (body.place.kind !== "issuer") return this.#group.redeem(body, holder);
     if (this.clock.now() >= expires) return "expired";
-    return issuer.equals(this.#issuer) ? "unknown" : "other server";
+    return isOwn ? "unknown" : "other server";
   }
 
   /** Ends the tokens for data of volumes that are about to be closed. */
@@ -201,6 +208,7 @@ export class OffloadEngine {
   }
 
   close(): void {
+    this.#group.close();
     this.#registry.clear();
   }
 }

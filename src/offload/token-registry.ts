@@ -147,7 +147,7 @@ export class TokenRegistry {
       if (!full) return;
       const spent = own === undefined ? undefined : [...own].find((entry) => entry.spent && entry.uses === 0);
       if (spent === undefined) throw new CopyRefusedError(NtStatus.INSUFFICIENT_RESOURCES, "too many tokens");
-      this.#remove(spent);
+      this.#end(spent, Number.POSITIVE_INFINITY);
     }
   }
 
@@ -183,16 +183,17 @@ export class TokenRegistry {
         entry.uses--;
         entry.spent ||= spent;
         entry.deadline = this.#clock.now() + entry.timeToLive;
+        this.#attempt(() => entry.source.used?.(entry.deadline));
         if (entry.removed && entry.uses === 0) this.#release(entry);
       },
       revoke: (reason) => {
-        this.#remove(entry);
+        this.#end(entry, Number.POSITIVE_INFINITY);
         this.#note(entry.name, reason);
       },
     };
   }
 
-  /** Ends all tokens, or those of some sources. */
+  /** Forgets all tokens, or those of some sources: what other servers find of them stays. */
   clear(which: (source: TokenSource) => boolean = () => true): void {
     for (const entry of [...this.#entries.values()]) if (which(entry.source)) this.#remove(entry);
   }
@@ -213,9 +214,25 @@ export class TokenRegistry {
   #watch(entry: Entry): void {
     const wait = entry.uses > 0 ? entry.timeToLive : Math.max(1, entry.deadline - this.#clock.now());
     entry.timer = this.#clock.after(wait, () => {
-      if (entry.uses === 0 && this.#clock.now() >= entry.deadline) this.#remove(entry);
+      const now = this.#clock.now();
+      if (entry.uses === 0 && now >= entry.deadline) this.#end(entry, now);
       else this.#watch(entry);
     });
+  }
+
+  /** Ends a token for everybody; those on other servers keep it where it expires after `now`. */
+  #end(entry: Entry, now: number): void {
+    if (entry.removed) return;
+    this.#attempt(() => entry.source.ended?.(now));
+    this.#remove(entry);
+  }
+
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   #remove(entry: Entry): void {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../nt/awaitable.ts";
-import type { Volume, VolumeStream } from "../vfs/volume.ts";
+import type { FoundData, PublishedData, SharedData, Volume, VolumeStream } from "../vfs/volume.ts";
 import type { Place } from "./preserved-ranges.ts";
 import type { RefusalReason } from "./refusal.ts";
 
@@ -14,12 +14,20 @@ export interface TokenSource {
   readonly endOfFile: number;
   /** Nothing can change the data. */
   readonly pinned: boolean;
+  /** Where another server finds the data, in `room` bytes at most. */
+  locator?(shared: SharedData, room: number): Awaitable<Buffer | undefined>;
+  /** It stands for data of this file, which others know by another way: they must not be written while they are read. */
+  readonly fileId?: bigint;
   /** Why the data of the moment at which the token was made are no longer to be had. */
   readonly lost: RefusalReason | undefined;
   /** Where the bytes from `offset` on are to be read from, `length` at most. */
   locate(offset: number, length: number): Place;
   /** To be asked after bytes of {@link stream} have been read: whether they were the right ones all the time. */
   isUntouched(offset: number, length: number): boolean;
+  /** The token is used: its data are kept until `expires` at least, milliseconds since 1970. */
+  used?(expires: number): void;
+  /** The token has ended for everybody; with `now`, unless somebody elsewhere still uses it. Followed by {@link release}. */
+  ended?(now: number): void;
   release(): Awaitable<void>;
 }
 
@@ -43,6 +51,75 @@ export class PinnedSource implements TokenSource {
     return { from: this.stream, offset, length };
   }
 
+  isUntouched(): boolean {
+    return true;
+  }
+
+  #published: { readonly shared: SharedData; readonly name: string } | undefined;
+
+  /** Lets other servers find the data. @returns false where they cannot */
+  publish(shared: SharedData, name: string, expires: number): boolean {
+    if (!shared.publish(this.stream, name, expires)) return false;
+    this.#published = { shared, name };
+    return true;
+  }
+
+  used(expires: number): void {
+    if (this.#published === undefined) return;
+    const found = this.#published.shared.find(this.#published.name);
+    found?.prolong(expires);
+    void found?.stream.close();
+  }
+
+  ended(now: number): void {
+    this.#published?.shared.withdraw(this.#published.name, now);
+  }
+
+  release(): Awaitable<void> {
+    return this.stream.close();
+  }
+}
+
+/** Data that another server has published, for one call. */
+export class PublishedSource extends PinnedSource {
+  readonly #data: PublishedData;
+
+  constructor(volume: Volume, data: PublishedData, endOfFile: number) {
+    super(volume, data.stream, endOfFile);
+    this.#data = data;
+  }
+
+  override used(expires: number): void {
+    this.#data.prolong(expires);
+  }
+}
+
+/** Data of a token of another server, in the file where they were: good as long as nobody has changed that, for one call. */
+export class UnchangedSource implements TokenSource {
+  readonly volume: Volume;
+  readonly stream: VolumeStream;
+  readonly pinned = false;
+  readonly endOfFile: number;
+  readonly fileId: bigint;
+  readonly #data: FoundData;
+
+  constructor(volume: Volume, data: FoundData, endOfFile: number) {
+    this.volume = volume;
+    this.stream = data.stream;
+    this.endOfFile = endOfFile;
+    this.fileId = data.fileId;
+    this.#data = data;
+  }
+
+  get lost(): RefusalReason | undefined {
+    return this.#data.isUnchanged ? undefined : "data changed";
+  }
+
+  locate(offset: number, length: number): Place {
+    return { from: this.stream, offset, length };
+  }
+
+  /** {@link lost} tells. */
   isUntouched(): boolean {
     return true;
   }

@@ -246,6 +246,7 @@ export class Server {
       metrics: options.metrics ?? noMetrics,
       clock,
       findShare: (name) => this.#shares.get(shareKey(name)),
+      volumes: () => new Set(Array.from(this.#shares.values(), (share) => share.volume)),
       networkInterfaces: () => reachableInterfaces(this.addresses),
       randomBytes,
     };

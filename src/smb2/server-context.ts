@@ -155,6 +155,8 @@ export interface ServerContext {
   readonly clock: Clock;
   /** Looks a disk share up by its name without regard to case; looked at for each tree connect, so it may change. */
   findShare(name: string): Share | undefined;
+  /** The volumes that shares lead to now. */
+  volumes(): Iterable<Volume>;
   networkInterfaces(): readonly NetworkInterface[];
   randomBytes(size: number): Buffer;
 }

@@ -74,6 +74,7 @@ export class Smb2Server {
       options: { ...defaultOffloadOptions, ...context.offload },
       clock: context.clock,
       randomBytes: context.randomBytes,
+      volumes: () => context.volumes(),
       failed: (err) => context.log.error({ err }, "the data of a token could not be given up"),
     });
   }

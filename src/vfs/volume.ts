@@ -191,6 +191,49 @@ export interface StorageOffload {
   ): Promise<number>;
 }
 
+/** Data that one server has given a name, for others. */
+export interface PublishedData {
+  readonly stream: VolumeStream;
+  /** Milliseconds since 1970: nobody removes them before. */
+  readonly expires: number;
+  /** Has them kept until `expires` at least. */
+  prolong(expires: number): void;
+}
+
+/** Data where they have always been, as long as nobody changes them. */
+export interface FoundData {
+  readonly stream: VolumeStream;
+  readonly fileId: bigint;
+  /** Nobody has changed the data, or the file's metadata, since they were located. */
+  readonly isUnchanged: boolean;
+}
+
+/** Data that every server finds that serves the same folder. */
+export interface SharedData {
+  /** 16 bytes: the same for each of these servers, of no other folder. `undefined`: the storage cannot keep that */
+  identity(): Buffer | undefined;
+  /**
+   * Gives data that {@link DataPins.pin} kept a name: they then outlive the process.
+   * @param name lower-case hexadecimal
+   * @param expires milliseconds since 1970
+   * @returns false where the storage cannot
+   */
+  publish(pinned: VolumeStream, name: string, expires: number): boolean;
+  /** Opens published data; the caller closes the stream. */
+  find(name: string): PublishedData | undefined;
+  /** Removes published data that expire at `expires` or before. */
+  withdraw(name: string, expires: number): void;
+  /** Removes whatever expired before a moment, whoever has published it. @returns how many */
+  sweep(before: number): number;
+  /**
+   * Where a stream is and in what state, in `room` bytes at most. May wait some milliseconds, until any later change shows.
+   * `undefined`: that is too little, or the storage cannot tell
+   */
+  locate(stream: VolumeStream, room: number): Awaitable<Buffer | undefined>;
+  /** Opens what was located, where it is unchanged; the caller closes the stream. */
+  revisit(locator: Buffer): FoundData | undefined;
+}
+
 export interface Volume {
   readonly info: VolumeInfo;
 
@@ -200,6 +243,8 @@ export interface Volume {
   readonly clone?: BlockClone | undefined;
 
   readonly pins?: DataPins | undefined;
+
+  readonly shared?: SharedData | undefined;
 
   /**
    * An empty sparse stream of no file, gone when it is closed or the process ends: room for data for a while.

@@ -63,6 +63,9 @@ export interface HarnessOptions {
   readonly networkInterfaces?: readonly NetworkInterface[];
   /** Where persistent handles are kept; what it holds is opened again. */
   readonly persistentOpens?: PersistentOpenStore;
+  /** Another byte makes other "random" bytes: for a second server beside the first. */
+  readonly randomSeed?: number;
+  /** Of another server, where both look at the same clock. */
   readonly clock?: FakeClock;
 }
 
@@ -110,7 +113,7 @@ export class ServerHarness {
     let counter = 0;
     /** Different each time, and the same in every run. */
     const randomBytes = (size: number): Buffer => {
-      const bytes = Buffer.alloc(size, 0xa5);
+      const bytes = Buffer.alloc(size, options.randomSeed ?? 0xa5);
       counter += 1;
       if (size >= 4) bytes.writeUInt32BE(counter, size - 4);
       return bytes;
@@ -146,6 +149,7 @@ export class ServerHarness {
       },
       clock,
       findShare: (name) => shares.get(foldName(name)),
+      volumes: () => new Set(Array.from(shares.values(), (share) => share.volume)),
       networkInterfaces: () => options.networkInterfaces ?? [],
       randomBytes,
     };

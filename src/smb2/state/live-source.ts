@@ -6,7 +6,7 @@ import type { Place } from "../../offload/preserved-ranges.ts";
 import type { RefusalReason } from "../../offload/refusal.ts";
 import { StreamPreserver, type StreamSnapshot } from "../../offload/stream-preserver.ts";
 import type { TokenSource } from "../../offload/token-source.ts";
-import type { ByteRange, ChangeWatch, Volume, VolumeStream } from "../../vfs/volume.ts";
+import type { ByteRange, ChangeWatch, SharedData, Volume, VolumeStream } from "../../vfs/volume.ts";
 import type { FileOpen } from "./open.ts";
 import type { FileTable, SharedStream } from "./shared-file.ts";
 
@@ -25,6 +25,8 @@ export class LiveSource implements TokenSource {
   readonly #snapshot: StreamSnapshot;
   readonly #shared: SharedStream;
   readonly #files: FileTable;
+  /** Of the moment at which the data were what they are to be. */
+  readonly #generation: number;
 
   private constructor(shared: SharedStream, files: FileTable, preserver: StreamPreserver, held: Held) {
     this.volume = shared.file.volume;
@@ -33,6 +35,7 @@ export class LiveSource implements TokenSource {
     this.#snapshot = preserver.snapshot(held.range);
     this.#shared = shared;
     this.#files = files;
+    this.#generation = shared.changes.generation;
     shared.file.holds++;
   }
 
@@ -68,6 +71,16 @@ export class LiveSource implements TokenSource {
 
   locate(offset: number, length: number): Place {
     return this.#snapshot.locate(offset, length);
+  }
+
+  async locator(shared: SharedData, room: number): Promise<Buffer | undefined> {
+    const { changes } = this.#shared;
+    const { generation } = changes;
+    if (changes.isActive || generation !== this.#generation) return undefined;
+    const locator = await shared.locate(this.stream, room);
+    // What was located is what the token stands for only if nobody has changed it since that was given out.
+    const isSame = !changes.isActive && changes.generation === generation && this.lost === undefined;
+    return isSame ? locator : undefined;
   }
 
   isUntouched(offset: number, length: number): boolean {

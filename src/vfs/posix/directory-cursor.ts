@@ -9,20 +9,18 @@ import { clientName } from "./names.ts";
 import { DirectoryReader, EntryType } from "./native/directory.ts";
 import { close } from "./native/files.ts";
 import { FileType, type Statx, statName, statOpen } from "./native/stat.ts";
-import { PRIVATE_FOLDER } from "./resolve.ts";
+import { isPrivateName } from "./private-folder.ts";
 
 /** Walks a directory through a descriptor of its own, a buffer of names at a time. */
 export class PosixDirectoryCursor implements DirectoryCursor {
   readonly #context: PosixContext;
-  readonly #isRoot: boolean;
   readonly #reader: DirectoryReader;
   #fd: number;
 
   /** @param fd open for reading, at its start; closed with the cursor */
-  constructor(context: PosixContext, fd: number, isRoot: boolean) {
+  constructor(context: PosixContext, fd: number) {
     this.#context = context;
     this.#fd = fd;
-    this.#isRoot = isRoot;
     this.#reader = new DirectoryReader(fd);
   }
 
@@ -35,7 +33,7 @@ export class PosixDirectoryCursor implements DirectoryCursor {
         check(stored, "getdents64");
         break;
       }
-      if (this.#isRoot && stored === PRIVATE_FOLDER) continue;
+      if (isPrivateName(stored)) continue;
       const name = clientName(stored);
       if (!wanted(name)) continue;
       const entry = this.#entry(stored, name, this.#reader.type);

@@ -27,7 +27,7 @@ import { NamedStream } from "./named-stream.ts";
 import { DirectoryReader } from "./native/directory.ts";
 import { close, OpenFlag, openOwn } from "./native/files.ts";
 import { type Statx, setTimes, statOpen } from "./native/stat.ts";
-import { PRIVATE_FOLDER } from "./resolve.ts";
+import { isPrivateName } from "./private-folder.ts";
 import { StreamStore } from "./stream-store.ts";
 
 /** An open file or directory of a POSIX volume. */
@@ -168,7 +168,7 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 
   readDirectory(): DirectoryCursor {
-    return new PosixDirectoryCursor(this.#context, this.#openDirectory(), this.#isRoot());
+    return new PosixDirectoryCursor(this.#context, this.#openDirectory());
   }
 
   isEmpty(): boolean {
@@ -179,7 +179,7 @@ export class PosixFile implements VolumeFile, DataOwner {
         const name = reader.next();
         if (name === undefined) return true;
         if (typeof name === "number") check(name, "getdents64");
-        else if (name !== PRIVATE_FOLDER || !this.#isRoot()) return false;
+        else if (!isPrivateName(name) || !this.#isRoot()) return false;
       }
     } finally {
       close(fd);

@@ -30,7 +30,7 @@ export class PosixPins implements DataPins {
   /** An empty file without a name. `undefined`: the file system has no such files */
   scratch(): DataStream | undefined {
     const fd = openNameless(this.#root);
-    if (fd >= 0) return this.#streamOf(fd);
+    if (fd >= 0) return keptStream(fd, this.#storage);
     if (fd === -Errno.EOPNOTSUPP || fd === -Errno.EISDIR || fd === -Errno.EINVAL) return undefined;
     throw errnoError(-fd, "open a file without a name");
   }
@@ -49,19 +49,6 @@ export class PosixPins implements DataPins {
     }
     pinned.close();
     return undefined;
-  }
-
-  #streamOf(fd: number): DataStream {
-    const descriptor = new Descriptor(fd, fd);
-    const stream = new DataStream({
-      descriptor,
-      storage: this.#storage,
-      isSparse: () => true,
-      setSparse: () => {},
-      modified: () => {},
-    });
-    descriptor.release();
-    return stream;
   }
 
   /** Whole blocks around the range, in one call: the kernel locks the file, so that nobody writes halfway. */
@@ -89,4 +76,18 @@ async function copySmall(source: VolumeStream, { offset, length }: ByteRange, pi
   const count = await source.read(offset, data);
   if (count > 0) await pinned.write(offset, data.subarray(0, count));
   return true;
+}
+
+/** A stream of a file that is no client's. @param fd open for reading and writing; closed with the stream */
+export function keptStream(fd: number, storage: Storage): DataStream {
+  const descriptor = new Descriptor(fd, fd);
+  const stream = new DataStream({
+    descriptor,
+    storage,
+    isSparse: () => true,
+    setSparse: () => {},
+    modified: () => {},
+  });
+  descriptor.release();
+  return stream;
 }

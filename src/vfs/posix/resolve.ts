@@ -10,9 +10,7 @@ import type { FileIds, FileKey } from "./file-id.ts";
 import { clientName, storedName } from "./names.ts";
 import { close, OpenFlag, openBeneath } from "./native/files.ts";
 import { FileType, type Statx, statName, statOpen } from "./native/stat.ts";
-
-/** Folder beneath the root that holds what is not for clients. */
-export const PRIVATE_FOLDER = ".tessera-streams";
+import { isPrivateName } from "./private-folder.ts";
 
 /** Bytes of a path beneath one descriptor, well below PATH_MAX; deeper directories are opened step by step. */
 const LONG_PATH = 1024;
@@ -56,8 +54,9 @@ export class Resolver {
    * @returns `undefined` when the last component does not exist
    */
   open(path: NtPath): Found | undefined {
-    if (isPrivate(path)) {
-      if (path.length === 1) return undefined;
+    const hidden = path.findIndex(isPrivateName);
+    if (hidden >= 0) {
+      if (hidden === path.length - 1) return undefined;
       throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
     }
     const exact = this.#openExact(path, 0);
@@ -78,7 +77,7 @@ export class Resolver {
   parent(path: NtPath): Parent {
     const name = path.at(-1);
     if (name === undefined) throw new SmbError(NtStatus.OBJECT_NAME_INVALID, "the root has no parent");
-    if (isPrivate(path)) throw new SmbError(NtStatus.ACCESS_DENIED, "the name belongs to the server");
+    if (path.some(isPrivateName)) throw new SmbError(NtStatus.ACCESS_DENIED, "the name belongs to the server");
     const above = path.slice(0, -1);
     const exact = this.#openExact(above, OpenFlag.DIRECTORY);
     const found = typeof exact === "number" ? this.#walk(above) : exact;
@@ -220,18 +219,16 @@ export class Resolver {
     const stored = this.names.find(directory, key, stat, name);
     if (stored !== undefined || !isShortNameShape(name)) return stored;
     const wanted = foldName(name);
-    return this.names.search(directory, key, stat, (candidate) => shortNameOf(clientName(candidate)) === wanted);
+    return this.names.search(
+      directory,
+      key,
+      stat,
+      (candidate) => shortNameOf(clientName(candidate)) === wanted && !isPrivateName(candidate),
+    );
   }
 }
 
 /** A path of stored names beneath the root. */
 export function join(directory: string, name: string): string {
   return directory === "." ? name : `${directory}/${name}`;
-}
-
-const foldedPrivate = foldName(PRIVATE_FOLDER);
-
-function isPrivate(path: NtPath): boolean {
-  const first = path[0];
-  return first !== undefined && first.length === PRIVATE_FOLDER.length && foldName(first) === foldedPrivate;
 }

@@ -2,19 +2,16 @@
 
 import { createHash } from "node:crypto";
 import { foldName } from "../../nt/names.ts";
-import { NtStatus, SmbError } from "../../nt/status.ts";
 import { check, Errno } from "./errno.ts";
 import type { FileKey } from "./file-id.ts";
-import { DirectoryReader } from "./native/directory.ts";
 import { close, makeDirectory, OpenFlag, openBeneath, removeName, rename } from "./native/files.ts";
-import { type Statx, statOpen } from "./native/stat.ts";
+import type { Statx } from "./native/stat.ts";
 import { getXattr, setXattr, xattrValue } from "./native/xattr.ts";
-import { PRIVATE_FOLDER } from "./resolve.ts";
+import { entriesOf, insidePrivateFolder, STREAM_FOLDER } from "./private-folder.ts";
 
 const NAME_ATTRIBUTE = "user.tessera.stream";
 const PENDING = ".pending";
 const STREAM_FLAGS = OpenFlag.RDWR | OpenFlag.NOFOLLOW;
-const FOLDER_FLAGS = OpenFlag.PATH | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
 
 export interface SpilledStream {
   readonly name: string;
@@ -134,45 +131,9 @@ export class SpillFolder {
     return this.#inside(false, [], (base) => entriesOf(base, "."));
   }
 
-  /** Runs a call with the folder open; `absent` is its result when the folder is not there and need not be. */
   #inside<T>(create: boolean, absent: T, call: (base: number) => T): T {
-    let base = openBeneath(this.#root, PRIVATE_FOLDER, FOLDER_FLAGS);
-    if (base === -Errno.ENOENT) {
-      if (!create) return absent;
-      const made = makeDirectory(this.#root, PRIVATE_FOLDER, 0o700);
-      if (made !== -Errno.EEXIST) check(made, "mkdirat");
-      base = openBeneath(this.#root, PRIVATE_FOLDER, FOLDER_FLAGS);
-    }
-    check(base, "open stream folder");
-    try {
-      const stat = statOpen(base);
-      // Somebody else's folder of this name could hold links to anywhere: nothing is read from it, nothing put there.
-      if (typeof stat === "number" || stat.uid !== process.geteuid?.() || (stat.mode & 0o022) !== 0) {
-        if (create) throw new SmbError(NtStatus.ACCESS_DENIED, `${PRIVATE_FOLDER} is not the server's own`);
-        return absent;
-      }
-      return call(base);
-    } finally {
-      close(base);
-    }
+    return insidePrivateFolder(this.#root, STREAM_FOLDER, create, absent, call);
   }
-}
-
-function entriesOf(base: number, path: string): string[] {
-  const fd = openBeneath(base, path, OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW);
-  if (fd === -Errno.ENOENT) return [];
-  check(fd, "open stream folder");
-  const entries: string[] = [];
-  try {
-    const reader = new DirectoryReader(fd);
-    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
-      if (typeof entry === "number") check(entry, "getdents64");
-      else entries.push(entry);
-    }
-  } finally {
-    close(fd);
-  }
-  return entries;
 }
 
 /** Stream names may be longer and hold more than file names may; case does not count. */

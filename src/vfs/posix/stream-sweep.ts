@@ -4,7 +4,7 @@ import type { PosixContext } from "./context.ts";
 import { DirectoryReader, EntryType } from "./native/directory.ts";
 import { close, OpenFlag, openBeneath } from "./native/files.ts";
 import { FileType, type Statx, statName, statOpen } from "./native/stat.ts";
-import { PRIVATE_FOLDER } from "./resolve.ts";
+import { isPrivateName } from "./private-folder.ts";
 import { SpillFolder } from "./spill.ts";
 
 /** Directories read between two turns of the event loop. */
@@ -56,7 +56,7 @@ async function unseen(
       const reader = new DirectoryReader(fd);
       for (let name = reader.next(); name !== undefined; name = reader.next()) {
         if (typeof name === "number") return undefined;
-        if (path === "" && name === PRIVATE_FOLDER) continue;
+        if (isPrivateName(name)) continue;
         const { type } = reader;
         if (type !== EntryType.REGULAR && type !== EntryType.DIRECTORY && type !== EntryType.UNKNOWN) continue;
         const stat = statName(fd, name);

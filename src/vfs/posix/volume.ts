@@ -7,6 +7,7 @@ import type {
   DataPins,
   NtPath,
   OpenedFile,
+  SharedData,
   Volume,
   VolumeFile,
   VolumeInfo,
@@ -35,6 +36,7 @@ import {
 import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
 import { PosixPins } from "./pins.ts";
 import { join, type Parent } from "./resolve.ts";
+import { PosixSharedData } from "./shared-data.ts";
 import { SpillFolder } from "./spill.ts";
 import { sweepStreams } from "./stream-sweep.ts";
 
@@ -43,6 +45,7 @@ export class PosixVolume implements Volume {
   readonly info: VolumeInfo;
   readonly clone: BlockClone | undefined;
   readonly pins: DataPins | undefined;
+  readonly shared: SharedData;
   readonly #scratch: PosixPins | undefined;
   readonly #context: PosixContext;
   readonly #fileMode: number;
@@ -56,6 +59,7 @@ export class PosixVolume implements Volume {
     const { root, storage } = mounted.context;
     this.#scratch = mounted.info.readOnly ? undefined : new PosixPins(root, storage, mounted.clones);
     this.pins = this.#scratch;
+    this.shared = new PosixSharedData(mounted.context);
     this.#context = mounted.context;
     this.#fileMode = mounted.fileMode;
     this.#directoryMode = mounted.directoryMode;

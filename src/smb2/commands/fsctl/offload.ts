@@ -110,7 +110,7 @@ async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
       return readOutput(offload.zeroToken(), transferLength, zeroBeyond);
     }
     const timeToLive = input.tokenTimeToLive;
-    const token = offload.issue({ source, offset, length, holder, timeToLive, origin: originOf(request, open) });
+    const token = await offload.issue({ source, offset, length, holder, timeToLive, origin: originOf(request, open) });
     return readOutput(token, transferLength, zeroBeyond);
   } catch (error) {
     await source.release();
@@ -204,7 +204,7 @@ async function writeToken(
   offset: number,
   input: OffloadWriteInput,
 ): Promise<Buffer> {
-  const use = request.server.offload.redeem(input.token, holderOf(request));
+  const use = await request.server.offload.redeem(input.token, holderOf(request));
   if (typeof use === "string") throw refuse(request, open, use);
   let spent = false;
   try {
@@ -241,6 +241,8 @@ async function copy(
   length: number,
 ): Promise<number> {
   const { source } = use.record;
+  const isOwnSource = source.fileId === open.file.node.fileId && source.volume === open.file.volume;
+  if (isOwnSource) throw refuse(request, open, "data changed");
   const { clock, options } = request.server.offload;
   const deadline = clock.now() + options.maxTimePerWrite;
   const budget = {
