@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { createHash } from "node:crypto";
 import type { Awaitable } from "../nt/awaitable.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { PreserveBudget } from "./preserve-budget.ts";
@@ -16,6 +17,7 @@ import { TokenGroup } from "./token-group.ts";
 import {
   type HeldToken,
   type OffloadClock,
+  type StorageClaim,
   type TokenLimits,
   type TokenOrigin,
   TokenRegistry,
@@ -149,7 +151,7 @@ export class OffloadEngine {
    */
   async issue({ source, offset, length, holder, timeToLive, origin }: TokenRequest): Promise<Buffer> {
     const name = this.#randomBytes(TOKEN_NAME_LENGTH);
-    const lifetime = this.#lifetime(timeToLive);
+    const lifetime = this.lifetime(timeToLive);
     const { session, user } = holder;
     const { place, expires } = await this.#group.place(source, name, user, lifetime);
     try {
@@ -164,8 +166,20 @@ export class OffloadEngine {
     return this.#sealer.seal({ tokenType, body: encodeTokenBody(body) });
   }
 
+  /**
+   * Takes note of a token that the storage made, so that only who may use it does, and that its data can be copied through the
+   * server where the storage cannot bring them. The source is the engine's from here on.
+   * @throws SmbError INSUFFICIENT_RESOURCES; the source is still the caller's
+   */
+  adopt(token: Buffer, storage: StorageClaim, request: TokenRequest): void {
+    const { holder, timeToLive, source, offset, length, origin } = request;
+    const { session, user } = holder;
+    const lifetime = this.lifetime(timeToLive);
+    this.#registry.add(nameOf(token), { source, offset, length, session, user, origin, storage, timeToLive: lifetime });
+  }
+
   /** Milliseconds: what the client asks for is a hint. */
-  #lifetime(timeToLive: number): number {
+  lifetime(timeToLive: number): number {
     const { defaultTimeToLive, minimumTimeToLive, maximumTimeToLive } = this.options;
     if (timeToLive === 0) return defaultTimeToLive;
     return Math.min(Math.max(timeToLive, minimumTimeToLive), maximumTimeToLive);
@@ -179,7 +193,7 @@ export class OffloadEngine {
   /** Takes a token for the time of a call, or says why not: the client is told INVALID_TOKEN whatever the reason. */
   redeem(token: Buffer, holder: TokenHolder): Awaitable<TokenUse | RefusalReason> {
     const sealed = this.#sealer.open(token);
-    if (typeof sealed === "string") return sealed;
+    if (typeof sealed === "string") return this.#redeemAdopted(token, holder) ?? sealed;
     const body = decodeTokenBody(sealed.body);
     if (body === undefined) return "malformed";
     const { name, issuer, scope, user, expires } = body;
@@ -202,6 +216,16 @@ export class OffloadEngine {
     return isOwn ? "unknown" : "other server";
   }
 
+  /** `undefined`: no token that the storage made for us. */
+  #redeemAdopted(token: Buffer, holder: TokenHolder): TokenUse | RefusalReason | undefined {
+    const name = nameOf(token);
+    const use = this.#registry.use(name);
+    if (use === undefined) return this.#registry.whyEnded(name);
+    if (this.options.tokenScope !== "user" || use.record.user === holder.user) return use;
+    use.end(false);
+    return "other user";
+  }
+
   /** Ends the tokens for data of volumes that are about to be closed. */
   forgetVolumes(isGone: (volume: Volume) => boolean): void {
     this.#registry.clear(({ volume }) => isGone(volume));
@@ -211,4 +235,9 @@ export class OffloadEngine {
     this.#group.close();
     this.#registry.clear();
   }
+}
+
+/** The name under which a token of the storage is known. */
+function nameOf(token: Buffer): Buffer {
+  return createHash("sha256").update(token).digest().subarray(0, TOKEN_NAME_LENGTH);
 }

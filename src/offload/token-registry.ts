@@ -56,6 +56,12 @@ export interface TokenUsage {
   readonly pinnedBytes: number;
 }
 
+/** What the storage says of a token of its own. */
+export interface StorageClaim {
+  /** It keeps the data as they were. Otherwise they are those of the source, for as long as that is not changed. */
+  readonly pointInTime: boolean;
+}
+
 export interface TokenRecord {
   readonly source: TokenSource;
   /** Bytes, in the source. */
@@ -67,6 +73,8 @@ export interface TokenRecord {
   /** SID of the user who asked for it. */
   readonly user: string;
   readonly origin: TokenOrigin;
+  /** The token is the storage's own: it copies what the token stands for by itself. */
+  readonly storage?: StorageClaim | undefined;
   /** Milliseconds for which the token lives after it was made and after each use. */
   readonly timeToLive: number;
 }
@@ -244,6 +252,8 @@ export class TokenRegistry {
     own?.delete(entry);
     if (own?.size === 0) this.#perSession.delete(entry.session);
     this.#bytes -= entry.length;
+    // The storage may honour its token for longer than we do: it must not pass for one that we have never seen.
+    if (entry.storage !== undefined) this.#note(entry.name, "expired");
     if (entry.uses === 0) this.#release(entry);
   }
 

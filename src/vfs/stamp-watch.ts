@@ -47,3 +47,12 @@ export abstract class StampWatch<S extends string | number> implements ChangeWat
 
   abstract end(): void;
 }
+
+/** Watches data of which the volume itself counts the changes. */
+export class CountWatch extends StampWatch<number> {
+  constructor(changes: () => number) {
+    super(changes(), changes);
+  }
+
+  end(): void {}
+}

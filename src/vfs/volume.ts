@@ -168,6 +168,8 @@ export type StorageToken =
 
 /** Storage that has tokens of its own, and copies by itself what they stand for. */
 export interface StorageOffload {
+  /** Tokens are honoured that this server did not see being made: those of other servers, and of hosts that use the storage. */
+  readonly acceptsForeignTokens: boolean;
   /**
    * A token for the data of a stream from the start of a range that begins on a sector.
    * `undefined`: the storage makes none for these data, and is not asked again for some minutes

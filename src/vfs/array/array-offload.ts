@@ -29,6 +29,7 @@ const ELSEWHERE = "elsewhere";
 
 /** Copies by the array: POPULATE TOKEN and WRITE USING TOKEN for the extents of streams. */
 export class ArrayOffload implements StorageOffload {
+  readonly acceptsForeignTokens: boolean;
   readonly #context: ArrayContext;
   /** Milliseconds of a clock that only goes forward. */
   readonly #now: () => number;
@@ -37,13 +38,14 @@ export class ArrayOffload implements StorageOffload {
   /** LUN by hash of the token. */
   readonly #origins = new Map<string, string>();
 
-  constructor(context: ArrayContext, now: () => number) {
+  constructor(context: ArrayContext, now: () => number, acceptsForeignTokens: boolean) {
+    this.acceptsForeignTokens = acceptsForeignTokens;
     this.#context = context;
     this.#now = now;
   }
 
   async createToken(source: VolumeStream, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined> {
-    if (!(source instanceof ArrayStream)) return undefined;
+    if (!(source instanceof ArrayStream) || source.data.node.context !== this.#context) return undefined;
     source.check();
     return await this.#represent(source.data, range, timeToLive);
   }
@@ -58,15 +60,17 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /**
-   * Copies between two streams of the volume that are not the same, without a byte through this process.
+   * Copies from another stream, of this or another array volume, without a byte through this process.
+   * @param target of this volume
    * @returns bytes copied from the start of the range; 0 where the array does not do it
    */
   async copy(source: StreamData, range: ByteRange, target: StreamData, offset: number): Promise<number> {
-    const { logicalBlockSize } = this.#context;
+    const { offload, logicalBlockSize } = source.node.context;
+    if (logicalBlockSize !== this.#context.logicalBlockSize) return 0;
     if (range.offset % logicalBlockSize !== 0 || offset % logicalBlockSize !== 0) return 0;
     const length = Math.min(range.length, MAX_COPY);
     const whole = { offset: range.offset, length: length - (length % logicalBlockSize) };
-    const made = await this.#represent(source, whole, 0);
+    const made = await offload.#represent(source, whole, 0);
     if (made?.kind !== "token" || !made.pointInTime) return 0;
     const step = { offset, length: Math.min(made.length, whole.length) };
     try {
@@ -103,7 +107,9 @@ export class ArrayOffload implements StorageOffload {
     length: number,
     goesOn: () => boolean,
   ): Promise<number> {
-    if (!(target instanceof ArrayStream)) throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED);
+    if (!(target instanceof ArrayStream) || target.data.node.context !== this.#context) {
+      throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED);
+    }
     target.checkWrite(offset + length);
     let done = 0;
     while (done < length && (done === 0 || goesOn())) {
@@ -157,6 +163,12 @@ export class ArrayOffload implements StorageOffload {
       throw error;
     }
     if (written >= length) {
+      try {
+        await this.#clearBehind(data, range, fresh);
+      } catch (error) {
+        data.abandon(taken, error);
+        throw error;
+      }
       await data.becomeWritten(fresh, offset + length);
       return length;
     }
@@ -166,6 +178,15 @@ export class ArrayOffload implements StorageOffload {
     if (end <= offset) throw new SmbError(NtStatus.DEVICE_UNREACHABLE, "the array copied next to nothing");
     await data.becomeWritten(between(fresh, 0, end), end);
     return end - offset;
+  }
+
+  /** Whole blocks have been copied: what the last one brought beyond the range is not the stream's. */
+  async #clearBehind(data: StreamData, { offset, length }: ByteRange, fresh: readonly Extent[]): Promise<void> {
+    const [last] = data.placesOf({ offset: offset + length - 1, length: 1 }, fresh);
+    if (last === undefined) return;
+    const lun = this.#context.lunOf(last);
+    const end = last.start + 1;
+    await lun.writeZeros(end, Math.ceil(end / lun.blockSize) * lun.blockSize - end);
   }
 
   /** @returns bytes written, in whole blocks: fewer than asked where the array stopped */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { ByteRange, StreamSize, VolumeStream } from "../volume.ts";
+import { CountWatch } from "../stamp-watch.ts";
+import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
 import type { StreamData } from "./stream-data.ts";
 
 /** An open stream of an array volume. */
@@ -65,9 +66,9 @@ export class ArrayStream implements VolumeStream {
     return this.data.isKnownZero(range);
   }
 
-  changeState(): string {
+  watch(): ChangeWatch {
     this.check();
-    return this.data.changeState;
+    return new CountWatch(() => this.data.changes);
   }
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {

@@ -30,8 +30,6 @@ export class ArrayContext {
   readonly defaultSecurity: Buffer;
   readonly clock: () => FileTime;
   readonly log: VolumeLog;
-  /** Part of every change state: no state of an earlier process is one of this. */
-  readonly mountId: string;
   readonly offload: ArrayOffload;
   /** Files that are open, by file id. */
   readonly nodes = new Map<bigint, Node>();
@@ -55,8 +53,7 @@ export class ArrayContext {
       | "defaultSecurity"
       | "clock"
       | "log"
-      | "mountId"
-    > & { readonly monotonicClock: () => number },
+    > & { readonly monotonicClock: () => number; readonly acceptsForeignTokens: boolean },
   ) {
     this.#store = store;
     this.catalogue = parts.catalogue;
@@ -69,8 +66,7 @@ export class ArrayContext {
     this.defaultSecurity = parts.defaultSecurity;
     this.clock = parts.clock;
     this.log = parts.log;
-    this.mountId = parts.mountId;
-    this.offload = new ArrayOffload(this, parts.monotonicClock);
+    this.offload = new ArrayOffload(this, parts.monotonicClock, parts.acceptsForeignTokens);
   }
 
   /** Bytes in the largest block of any LUN. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { randomBytes } from "node:crypto";
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { LogicalUnit, LogicalUnitDescription } from "../../scsi/logical-unit.ts";
 import { fullAccessForEverybody } from "../default-security.ts";
@@ -30,6 +29,8 @@ export interface MountOptions {
   readonly clock?: () => FileTime;
   /** Milliseconds of a clock that only goes forward; the system's if not given. */
   readonly monotonicClock?: () => number;
+  /** Tokens are honoured that other users of the array had made; yes if not given. */
+  readonly acceptsForeignTokens?: boolean;
   /** Self-relative descriptor of files that have none stored; everybody has full access if not given. */
   readonly defaultSecurity?: Buffer;
   /** Milliseconds that opening waits for LUNs; those that come later are taken up when they come. Default 10 seconds. */
@@ -94,7 +95,7 @@ async function assemble(store: CatalogueStore, options: MountOptions): Promise<M
     defaultSecurity: options.defaultSecurity ?? fullAccessForEverybody(),
     clock: options.clock ?? (() => fileTimeFromMilliseconds(Date.now())),
     log,
-    mountId: randomBytes(8).toString("hex"),
+    acceptsForeignTokens: options.acceptsForeignTokens ?? true,
     monotonicClock: options.monotonicClock ?? (() => performance.now()),
   });
 

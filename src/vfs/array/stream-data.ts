@@ -63,9 +63,9 @@ export class StreamData {
     return { endOfFile: this.#record.endOfFile, allocationSize: this.#record.allocated };
   }
 
-  /** Another value after each change of the data. */
-  get changeState(): string {
-    return `${this.node.context.mountId}.${this.#changes}`;
+  /** Counts the changes of the data. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Read from the catalogue when it is needed first. */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import { StampWatch } from "../stamp-watch.ts";
+import { CountWatch } from "../stamp-watch.ts";
 import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
 import { checkWritable, type MemoryNode, MemoryStreamNode } from "./node.ts";
-import type { StreamData } from "./stream-data.ts";
 
 /** An open stream of a memory volume. */
 export class MemoryStream implements VolumeStream {
@@ -75,7 +74,7 @@ export class MemoryStream implements VolumeStream {
 
   watch(): ChangeWatch {
     this.#check();
-    return new MemoryWatch(this.#stream.data);
+    return new CountWatch(() => this.#stream.data.changes);
   }
 
   /** What the stream holds now, for as long as the result is open. @throws SmbError DISK_FULL */
@@ -116,12 +115,4 @@ export class MemoryStream implements VolumeStream {
     checkWritable(this.#node.state);
     if (end > this.#node.state.maximumFileSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
-}
-
-class MemoryWatch extends StampWatch<number> {
-  constructor(data: StreamData) {
-    super(data.changes, () => data.changes);
-  }
-
-  end(): void {}
 }

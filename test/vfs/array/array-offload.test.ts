@@ -94,6 +94,20 @@ describe("ArrayOffload", () => {
     expect((await contentOf(target)).subarray(201_216).every((byte) => byte === 0)).toBe(true);
   });
 
+  it("brings nothing beyond an end that lies inside of a block", async () => {
+    const { volume } = await volumeOn(new MemoryArray(), { allocationUnit: 4096 });
+    const source = await make(volume, "source", Buffer.alloc(8192, "s"));
+    for (const size of [0, 1000]) {
+      const target = await make(volume, `target ${size}`, Buffer.alloc(size, "t"));
+      const token = await tokenOf(volume, source, 0, 8192);
+      expect(await volume.offload.writeFromToken(target, 0, token, 0, 1000, always)).toBe(1000);
+      await target.setEndOfFile(5000);
+      const expected = Buffer.alloc(5000);
+      expected.fill("s", 0, 1000);
+      expect((await contentOf(target)).equals(expected)).toBe(true);
+    }
+  });
+
   it("tells of zeros, and stops a token where zeros begin", async () => {
     const { volume } = await volumeOn(new MemoryArray());
     const source = await make(volume, "source");

@@ -12,7 +12,6 @@ import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
 import { LiveSource } from "../../state/live-source.ts";
 import type { FileOpen } from "../../state/open.ts";
-import { noteWritten } from "../../state/report-change.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
 import {
   decodeOffloadReadInput,
@@ -27,6 +26,7 @@ import {
   type OffloadWriteInput,
 } from "../../wire/fscc/offload.ts";
 import type { IoctlRequest } from "../../wire/ioctl.ts";
+import { beginChange, copyByStorage, copyForeign, storageToken } from "./offload-storage.ts";
 
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
@@ -97,6 +97,15 @@ async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
 
   const holder = holderOf(request);
   offload.reserve(holder, wanted);
+  const { tokenTimeToLive: timeToLive } = input;
+  const zeroFrom = async (end: number) =>
+    (asked > BigInt(endOfFile) && end >= endOfFile) || isZeroFrom(data, end, endOfFile);
+  const ask = { holder, timeToLive, origin: originOf(request, open) };
+  const made = await storageToken(request, open, data, { offset, length: wanted }, endOfFile, ask);
+  if (made !== undefined) {
+    const zeroBeyond = await zeroFrom(offset + made.length);
+    return readOutput(made.token, roundUp(made.length, Number(sector)), zeroBeyond);
+  }
   const source = await sourceFor(request, open, data, { offset, length: wanted });
   try {
     // The source may have changed its size since it was asked: what counts is what the token now holds.
@@ -104,13 +113,12 @@ async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
     if (end <= offset) throw new SmbError(NtStatus.END_OF_FILE);
     const length = Math.min(wanted, end - offset);
     const transferLength = roundUp(length, Number(sector));
-    const zeroBeyond = asked > BigInt(endOfFile) || (await isZeroFrom(data, Number(asked), endOfFile));
+    const zeroBeyond = await zeroFrom(offset + wanted);
     if ((await source.stream.isKnownZero?.({ offset, length })) === true) {
       await source.release();
       return readOutput(offload.zeroToken(), transferLength, zeroBeyond);
     }
-    const timeToLive = input.tokenTimeToLive;
-    const token = await offload.issue({ source, offset, length, holder, timeToLive, origin: originOf(request, open) });
+    const token = await offload.issue({ source, offset, length, ...ask });
     return readOutput(token, transferLength, zeroBeyond);
   } catch (error) {
     await source.release();
@@ -205,7 +213,11 @@ async function writeToken(
   input: OffloadWriteInput,
 ): Promise<Buffer> {
   const use = await request.server.offload.redeem(input.token, holderOf(request));
-  if (typeof use === "string") throw refuse(request, open, use);
+  if (typeof use === "string") {
+    const done = await copyForeign(request, open, data, offset, input, use, goesOn(request, open));
+    if (done === undefined) throw refuse(request, open, use);
+    return writeOutput(done);
+  }
   let spent = false;
   try {
     const sector = open.file.volume.info.logicalSectorSize;
@@ -217,7 +229,10 @@ async function writeToken(
     const room = offset < endOfFile ? Math.min(wanted, endOfFile - offset) : wanted;
     // The last sector of a token is filled up with zeros, which do not make a file longer.
     const length = Math.min(room, use.record.length - transferOffset);
-    const done = await copy(request, open, data, offset, use, transferOffset, length);
+    const piece = { offset, token: input.token, transferOffset, length };
+    const done =
+      (await copyByStorage(request, open, data, use, piece, goesOn(request, open))) ??
+      (await copy(request, open, data, offset, use, transferOffset, length));
     if (done < length) return writeOutput(done - (done % sector));
     if (offset < endOfFile && length < room) {
       const rest = { offset: offset + length, length: room - length };
@@ -243,12 +258,7 @@ async function copy(
   const { source } = use.record;
   const isOwnSource = source.fileId === open.file.node.fileId && source.volume === open.file.volume;
   if (isOwnSource) throw refuse(request, open, "data changed");
-  const { clock, options } = request.server.offload;
-  const deadline = clock.now() + options.maxTimePerWrite;
-  const budget = {
-    bytes: options.maxBytesPerWrite,
-    goesOn: () => !request.isCancelled && !open.closing && !request.connection.isClosed && clock.now() < deadline,
-  };
+  const budget = { bytes: request.server.offload.options.maxBytesPerWrite, goesOn: goesOn(request, open) };
   const { changes } = open.stream;
   const target: CopyTarget = {
     volume: open.file.volume,
@@ -267,15 +277,17 @@ async function copy(
   } catch (error) {
     // What was read while somebody changed the source is not what the token stands for.
     if (source.lost === undefined) throw error;
-    use.revoke(source.lost);
+    // The storage may still bring what the server no longer has.
+    if (use.record.storage?.pointInTime !== true) use.revoke(source.lost);
     throw refuse(request, open, source.lost);
   }
 }
 
-function beginChange(open: FileOpen): void {
-  if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-  open.stream.oplock.breakForChange(open);
-  noteWritten(open);
+/** Whether a copy that begins now may begin another piece: the client waits for it, and not too long. */
+function goesOn(request: Request, open: FileOpen): () => boolean {
+  const { clock, options } = request.server.offload;
+  const deadline = clock.now() + options.maxTimePerWrite;
+  return () => !request.isCancelled && !open.closing && !request.connection.isClosed && clock.now() < deadline;
 }
 
 /** Whatever is wrong with a token, the client learns the same; the administrator learns more. */
