@@ -24,7 +24,8 @@ import { type DurableRequest, durableContextsOf } from "./durable-contexts.ts";
 import { allowsPersistence, grantDurability, grantPersistence } from "./durable-grant.ts";
 import { reconnectOpen } from "./durable-reconnect.ts";
 import { factsOf } from "./file-facts.ts";
-import { type OpenResult, openFile } from "./open-file.ts";
+import { openFile } from "./open-file.ts";
+import type { OpenResult } from "./open-parameters.ts";
 
 /** SMB2 CREATE (MS-SMB2 3.3.5.9). */
 export const create = command({

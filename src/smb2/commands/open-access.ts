@@ -10,7 +10,8 @@ import type { NtPath, Volume } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
 import type { Link, SharedFile } from "../state/shared-file.ts";
 import { CreateOption } from "../wire/constants.ts";
-import type { OpenParameters } from "./open-file.ts";
+import type { OpenParameters } from "./open-parameters.ts";
+import { withParent } from "./with-parent.ts";
 
 /** Who asks. @throws SmbError ACCESS_DENIED */
 export function identityOf(request: Request): Identity {
@@ -96,15 +97,11 @@ export async function checkAccess(
 
 /** The parent lends DELETE to who may delete children, and READ_ATTRIBUTES to who may list it. */
 async function rightsFromParent(volume: Volume, path: NtPath, identity: Identity): Promise<number> {
-  const parent = await volume.open(path.slice(0, -1));
-  if (parent === undefined) return 0;
-  try {
-    const rights = grantedMaximum(await parent.file.security(), identity);
-    let lent = 0;
-    if (rights & Access.DELETE_CHILD) lent |= Access.DELETE;
-    if (rights & Access.LIST_DIRECTORY) lent |= Access.READ_ATTRIBUTES;
-    return lent;
-  } finally {
-    await parent.file.close();
-  }
+  const descriptor = await withParent(volume, path, (parent) => parent.security());
+  if (descriptor === undefined) return 0;
+  const rights = grantedMaximum(descriptor, identity);
+  let lent = 0;
+  if (rights & Access.DELETE_CHILD) lent |= Access.DELETE;
+  if (rights & Access.LIST_DIRECTORY) lent |= Access.READ_ATTRIBUTES;
+  return lent;
 }

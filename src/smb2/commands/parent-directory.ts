@@ -3,26 +3,31 @@
 import { accessCheck } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { NtPath, Volume } from "../../vfs/volume.ts";
+import type { NtPath, Volume, VolumeFile } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
-import type { FileTable } from "../state/shared-file.ts";
+import type { FileTable, SharedFile } from "../state/shared-file.ts";
 import { ShareAccess } from "../wire/constants.ts";
 import { identityOf } from "./open-access.ts";
+import { withParent } from "./with-parent.ts";
 
 /**
  * The security descriptor of the directory that holds a name.
  * @throws SmbError DELETE_PENDING where the directory itself is about to go
  */
 export async function parentDescriptor(volume: Volume, files: FileTable, path: NtPath): Promise<Buffer> {
-  const parent = await volume.open(path.slice(0, -1));
-  if (parent === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
-  try {
-    const known = files.find(parent.file.fileId);
-    if (known?.links.some((link) => link.deletePending)) throw new SmbError(NtStatus.DELETE_PENDING);
-    return await parent.file.security();
-  } finally {
-    await parent.file.close();
-  }
+  const descriptor = await withParent(volume, path, (parent) => {
+    findStaying(files, parent);
+    return parent.security();
+  });
+  if (descriptor === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
+  return descriptor;
+}
+
+/** What is known of a directory that others may have open. @throws SmbError DELETE_PENDING where it is about to go */
+function findStaying(files: FileTable, directory: VolumeFile): SharedFile | undefined {
+  const known = files.find(directory.fileId);
+  if (known?.links.some((link) => link.deletePending)) throw new SmbError(NtStatus.DELETE_PENDING);
+  return known;
 }
 
 /**
@@ -41,17 +46,14 @@ export async function checkDestination(
   const identity = identityOf(request);
   const needed = directory ? Access.ADD_SUBDIRECTORY : Access.ADD_FILE;
   if ((request.tree.maximalAccess & needed) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
-  const parent = await volume.open(path.slice(0, -1));
-  if (parent === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
-  try {
-    if (!parent.file.directory) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
-    const descriptor = await parent.file.security();
-    if (!accessCheck(descriptor, identity, needed, true).ok) throw new SmbError(NtStatus.ACCESS_DENIED);
-    const known = files.find(parent.file.fileId);
-    if (known?.links.some((link) => link.deletePending)) throw new SmbError(NtStatus.DELETE_PENDING);
+  const descriptor = await withParent(volume, path, async (parent) => {
+    if (!parent.directory) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
+    const security = await parent.security();
+    if (!accessCheck(security, identity, needed, true).ok) throw new SmbError(NtStatus.ACCESS_DENIED);
+    const known = findStaying(files, parent);
     known?.checkSharing(known.streams.get(""), false, needed, ShareAccess.READ | ShareAccess.WRITE);
-    return { mayDeleteChild: accessCheck(descriptor, identity, Access.DELETE_CHILD).ok };
-  } finally {
-    await parent.file.close();
-  }
+    return security;
+  });
+  if (descriptor === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
+  return { mayDeleteChild: accessCheck(descriptor, identity, Access.DELETE_CHILD).ok };
 }

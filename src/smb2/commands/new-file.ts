@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Identity } from "../../auth/auth.ts";
+import { accessCheck } from "../../nt/access-check.ts";
+import { Access } from "../../nt/access-mask.ts";
+import { FileAttribute } from "../../nt/attributes.ts";
+import { createSecurityDescriptor } from "../../nt/inheritance.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Volume } from "../../vfs/volume.ts";
+import type { Request } from "../request.ts";
+import { reportName, reportStreamName } from "../state/report-change.ts";
+import type { FileTable } from "../state/shared-file.ts";
+import { CreateAction, CreateOption } from "../wire/constants.ts";
+import { FileAction } from "../wire/fscc/notify-info.ts";
+import { checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
+import type { OpenParameters, OpenResult } from "./open-parameters.ts";
+import { parentDescriptor } from "./parent-directory.ts";
+import { applyAllocation, closing, openStream, register } from "./register-open.ts";
+
+/** Attributes that a client may give a file (MS-FSCC 2.6); the others describe its state. */
+const SETTABLE_ATTRIBUTES =
+  FileAttribute.READONLY |
+  FileAttribute.HIDDEN |
+  FileAttribute.SYSTEM |
+  FileAttribute.ARCHIVE |
+  FileAttribute.TEMPORARY |
+  FileAttribute.OFFLINE |
+  FileAttribute.NOT_CONTENT_INDEXED;
+
+/** The group of new files: the domain's users, as of an ordinary Windows account. */
+function primaryGroup(identity: Identity): string {
+  return identity.groups.find((group) => group.startsWith("S-1-5-21-") && group.endsWith("-513")) ?? identity.sid;
+}
+
+/** Creates a file or directory (MS-FSA 2.1.5.1.1). */
+export async function createNew(
+  request: Request,
+  volume: Volume,
+  files: FileTable,
+  parameters: OpenParameters,
+): Promise<OpenResult> {
+  const { path, options, desiredAccess } = parameters;
+  const { tree } = request;
+  const identity = identityOf(request);
+  const directory = (options & CreateOption.DIRECTORY_FILE) !== 0 || path.type === "$INDEX_ALLOCATION";
+  if (path.components.length === 0) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  if (directory && path.stream !== "") throw new SmbError(NtStatus.NOT_A_DIRECTORY);
+  if (path.trailingSeparator && !directory) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  if (volume.info.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
+  // SYNCHRONIZE alone may wait for a file that exists, but create none.
+  if ((desiredAccess & ~Access.SYNCHRONIZE) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const readOnly = (parameters.attributes & FileAttribute.READONLY) !== 0;
+  if (readOnly && (options & CreateOption.DELETE_ON_CLOSE) !== 0) throw new SmbError(NtStatus.CANNOT_DELETE);
+
+  const parentSecurity = await parentDescriptor(volume, files, path.components);
+  const needed = directory ? Access.ADD_SUBDIRECTORY : Access.ADD_FILE;
+  if ((tree.maximalAccess & needed) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+  const backupIntent = (options & CreateOption.OPEN_FOR_BACKUP_INTENT) !== 0;
+  if (!accessCheck(parentSecurity, identity, needed, backupIntent).ok) throw new SmbError(NtStatus.ACCESS_DENIED);
+
+  const security = createSecurityDescriptor({
+    parent: parentSecurity,
+    creator: checkedCreatorDescriptor(parameters.security, identity),
+    container: directory,
+    owner: identity.sid,
+    group: primaryGroup(identity),
+  });
+  const granted = grantForNew(desiredAccess, identity) & tree.maximalAccess;
+
+  const tunnelled = directory ? undefined : files.tunnel.take(path.components);
+  const name = tunnelled === undefined ? path.components : [...path.components.slice(0, -1), tunnelled.name];
+  const created = await volume.create(name, {
+    directory,
+    attributes: newAttributes(parameters.attributes, directory),
+    security,
+    extendedAttributes: path.stream === "" ? parameters.extendedAttributes : undefined,
+  });
+  const file = files.hold(created.file);
+  reportName(files, FileAction.ADDED, created.path, directory);
+  try {
+    if (tunnelled !== undefined) await file.node.setBasic({ creationTime: tunnelled.creationTime });
+    const data = directory ? undefined : await openStream(file, path.stream, true);
+    const link = file.linkFor(created.path);
+    if (path.stream !== "") reportStreamName(files, FileAction.ADDED_STREAM, created.path, path.stream);
+    // Another client may have opened the file in the meantime, and even asked for its deletion.
+    if (link.deletePending) throw closing(data, NtStatus.DELETE_PENDING);
+    const open = register(request, parameters, {
+      file,
+      link,
+      streamName: path.stream,
+      data,
+      granted,
+      maximal: tree.maximalAccess & Access.FILE_ALL,
+    });
+    await applyAllocation(request, open, parameters.allocationSize);
+    return { open, action: CreateAction.CREATED };
+  } finally {
+    await files.release(file);
+  }
+}
+
+/** The attributes of a file that is created or overwritten. */
+export function newAttributes(attributes: number, directory: boolean): number {
+  const settable = attributes & SETTABLE_ATTRIBUTES;
+  return directory ? settable & ~FileAttribute.TEMPORARY : settable | FileAttribute.ARCHIVE;
+}

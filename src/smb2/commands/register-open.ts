@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { foldName } from "../../nt/names.ts";
+import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { VolumeStream } from "../../vfs/volume.ts";
+import type { Request } from "../request.ts";
+import { ChannelSequence } from "../state/channel-sequence.ts";
+import { closeOpen } from "../state/close-open.ts";
+import { everythingFrom } from "../state/data-changes.ts";
+import { LockSequences } from "../state/lock-sequences.ts";
+import type { FileOpen } from "../state/open.ts";
+import { type Link, type SharedFile, SharedStream } from "../state/shared-file.ts";
+import { CreateAction, CreateOption } from "../wire/constants.ts";
+import type { OpenParameters } from "./open-parameters.ts";
+
+/** CreateOptions that FileModeInformation shows (MS-FSA 2.1.5.1, Open.Mode). */
+const MODE_OPTIONS =
+  CreateOption.WRITE_THROUGH |
+  CreateOption.SEQUENTIAL_ONLY |
+  CreateOption.NO_INTERMEDIATE_BUFFERING |
+  CreateOption.DELETE_ON_CLOSE;
+
+/** The data of a stream; `undefined` where there is no such stream and none is to be created. */
+export async function openStream(file: SharedFile, name: string, create: boolean): Promise<VolumeStream | undefined> {
+  const known = file.streams.get(foldName(name));
+  if (known !== undefined) return known.data;
+  const existing = await file.node.openStream(name);
+  if (existing !== undefined || !create) return existing;
+  return file.node.createStream(name);
+}
+
+/** Gives up data that no handle is going to have; the error to throw. */
+export function closing(data: VolumeStream | undefined, status: NtStatus): SmbError {
+  void data?.close();
+  return new SmbError(status);
+}
+
+interface Registration {
+  readonly file: SharedFile;
+  readonly link: Link;
+  readonly streamName: string;
+  readonly data: VolumeStream | undefined;
+  readonly granted: number;
+  readonly maximal: number;
+}
+
+/** Makes the handle known. Synchronous, so that nothing happens between the last check and this. */
+export function register(request: Request, parameters: OpenParameters, found: Registration): FileOpen {
+  const { server, session, tree } = request;
+  if (session.state !== "valid" || tree.closing || request.connection.isClosed) {
+    throw closing(found.data, NtStatus.USER_SESSION_DELETED);
+  }
+  if (session.opens.size >= server.context.options.maxOpensPerSession) {
+    throw closing(found.data, NtStatus.TOO_MANY_OPENED_FILES);
+  }
+  const { file, link } = found;
+  const key = foldName(found.streamName);
+  let stream = file.streams.get(key);
+  if (stream === undefined) {
+    stream = new SharedStream(file, found.data?.name ?? "", found.data);
+    file.streams.set(key, stream);
+  } else if (found.data !== undefined && stream.data !== found.data) {
+    void found.data.close();
+  }
+  const deleteOnClose = (parameters.options & CreateOption.DELETE_ON_CLOSE) !== 0;
+  const id = server.allocateFileId();
+  const open: FileOpen = {
+    kind: "file",
+    persistentId: id,
+    volatileId: id,
+    session,
+    tree,
+    grantedAccess: found.granted >>> 0,
+    closing: false,
+    fileName: parameters.fileName,
+    file,
+    stream,
+    link,
+    shareAccess: parameters.shareAccess,
+    createOptions: parameters.options,
+    lease: undefined,
+    oplock: undefined,
+    deleteOnClose,
+    maximalAccess: found.maximal,
+    position: 0n,
+    mode: parameters.options & MODE_OPTIONS,
+    enumeration: undefined,
+    enumerating: undefined,
+    frozenTimes: { creation: false, access: false, write: false, change: false },
+    hasWritten: false,
+    onClose: new Set(),
+    resumeKey: undefined,
+    eaIndex: 1,
+    clientGuid: request.connection.clientGuid,
+    desiredAccess: parameters.desiredAccess,
+    createAction: CreateAction.OPENED,
+    channelSequence: new ChannelSequence(request.header.channelSequence),
+    lockSequences: new LockSequences(),
+    durability: undefined,
+    isDisconnected: false,
+    createGuid: undefined,
+    isReplayEligible: false,
+    appInstance: undefined,
+  };
+  session.opens.set(id, open);
+  file.opens.add(open);
+  stream.opens.add(open);
+  link.opens.add(open);
+  server.context.metrics.opens(1);
+  return open;
+}
+
+/** SMB2_CREATE_ALLOCATION_SIZE (MS-SMB2 3.3.5.9.3): space reserved for a file created or emptied. */
+export async function applyAllocation(request: Request, open: FileOpen, size: number | undefined): Promise<void> {
+  if (size === undefined || size === 0 || open.stream.data === undefined) return;
+  try {
+    const { changes, data } = open.stream;
+    await changes.run(everythingFrom(size), () => data.setAllocation(size));
+  } catch (error) {
+    open.deleteOnClose = true;
+    await closeOpen(request.server, open);
+    throw error;
+  }
+}
