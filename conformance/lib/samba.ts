@@ -27,6 +27,7 @@ function sharesSection(share: ShareSpec, options: ServerOptions): string {
   ];
   if (options.profile !== "bench") lines.push("kernel share modes = no", "posix locking = no");
   if (share.encrypt === true) lines.push("smb encrypt = required");
+  if (share.hiddenNames !== undefined) lines.push(`hide files = /${share.hiddenNames.join("/")}/`);
   if (share.hideUnreadable === true) lines.push("hide unreadable = yes");
   const admins = (options.accounts ?? []).filter(({ admin }) => admin === true).map(({ name }) => name);
   if (admins.length > 0) lines.push(`admin users = ${admins.join(" ")}`);

@@ -21,6 +21,8 @@ export interface ShareSpec {
   readonly encrypt?: boolean;
   /** Files that the user may not read are left out of listings (access-based enumeration). */
   readonly hideUnreadable?: boolean;
+  /** Names that show as hidden. */
+  readonly hiddenNames?: readonly string[];
   /** Handles outlive the server (SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY). */
   readonly continuousAvailability?: boolean;
   /** The folder has mode 0: users may connect, but have no access to anything. */

@@ -10,7 +10,10 @@ import { freePort, waitForPort } from "./temp.ts";
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
 const isPlain = (share: ShareSpec) =>
-  share.encrypt !== true && share.hideUnreadable !== true && share.continuousAvailability !== true;
+  share.encrypt !== true &&
+  share.hideUnreadable !== true &&
+  share.hiddenNames === undefined &&
+  share.continuousAvailability !== true;
 
 /** What the command line cannot say, as a configuration file; undefined where nothing is left to say. */
 function configuration(options: ServerOptions, usersFile: string | undefined): string | undefined {
@@ -24,11 +27,12 @@ function configuration(options: ServerOptions, usersFile: string | undefined): s
       allowAnonymous: options.allowAnonymous === true,
       ...(usersFile === undefined ? {} : { usersFile }),
     },
-    shares: shares.map(({ name, path, encrypt, hideUnreadable, continuousAvailability }) => ({
+    shares: shares.map(({ name, path, encrypt, hideUnreadable, hiddenNames, continuousAvailability }) => ({
       name,
       path,
       encrypt: encrypt === true ? "required" : "off",
       hideUnreadable: hideUnreadable === true,
+      hiddenNames: hiddenNames ?? [],
       continuousAvailability: continuousAvailability === true,
     })),
   });

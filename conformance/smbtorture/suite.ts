@@ -148,6 +148,7 @@ function makeShares(folder: string, suites: readonly TortureSuite[]): ShareSpec[
   const shares: ShareSpec[] = [...names, "hideunread", "noperm"].map((name) => ({
     name,
     path: join(folder, name),
+    ...(name === "dosmode" ? { hiddenNames: [".*", "hidefile"] } : {}),
     ...(name === "hideunread" ? { hideUnreadable: true } : {}),
     ...(name === "noperm" ? { noAccess: true } : {}),
   }));

@@ -3,6 +3,7 @@
 import type { Identity } from "../auth/auth.ts";
 import { Access } from "../nt/access-mask.ts";
 import { foldName } from "../nt/names.ts";
+import { compilePattern, type NameMatcher } from "../nt/wildcard.ts";
 import { allOperations, type OffloadSwitches } from "../offload/operations.ts";
 import type { EncryptionPolicy, Share } from "../smb2/server-context.ts";
 import type { Volume } from "../vfs/volume.ts";
@@ -34,6 +35,11 @@ export interface ShareOptions {
   readonly browseable?: boolean;
   /** Leaves what a caller cannot read out of directory listings. Default false. */
   readonly hideUnreadable?: boolean;
+  /**
+   * Files and directories that show with the attribute HIDDEN, as patterns with `*` and `?`, without regard to case: `.*` for
+   * what Unix hides. They can be opened and overwritten as if they were not. Default none.
+   */
+  readonly hiddenNames?: readonly string[];
   /** Which copies on the server clients may ask for. Default: all, where the volume can. */
   readonly offload?: Partial<OffloadSwitches>;
   /**
@@ -60,6 +66,13 @@ function matcher(names: readonly string[] = []): Matcher {
       : wanted.has(caller.kind === "guest" ? "GUEST" : "ANONYMOUS");
 }
 
+/** Whether a name fits one of the patterns; `undefined` where there are none. */
+function nameMatcher(patterns: readonly string[] = []): NameMatcher | undefined {
+  if (patterns.length === 0) return undefined;
+  const matchers = patterns.map(compilePattern);
+  return (name) => matchers.some((matches) => matches(name));
+}
+
 /** @throws StartupError when the name cannot be one */
 export function createShare(options: ShareOptions): Share {
   const problem = shareNameProblem(options.name);
@@ -79,6 +92,7 @@ export function createShare(options: ShareOptions): Share {
     encryption: options.encrypt ?? "off",
     browseable: options.browseable ?? true,
     accessBasedEnumeration: options.hideUnreadable ?? false,
+    hidesName: nameMatcher(options.hiddenNames),
     continuousAvailability: options.continuousAvailability ?? false,
     offload: { ...allOperations, ...options.offload },
     maximalAccess(caller) {

@@ -151,8 +151,8 @@ function planVolumes(shares: readonly ShareConfig[], roots: readonly string[]): 
 }
 
 function shareOptions(share: ShareConfig, volume: Volume): ShareOptions {
-  const { name, comment, readOnly, encrypt, browseable, hideUnreadable, continuousAvailability, offload, users } =
-    share;
+  const { name, comment, readOnly, encrypt, browseable, hideUnreadable, hiddenNames } = share;
+  const { continuousAvailability, offload, users } = share;
   return {
     name,
     volume,
@@ -161,6 +161,7 @@ function shareOptions(share: ShareConfig, volume: Volume): ShareOptions {
     encrypt,
     browseable,
     hideUnreadable,
+    hiddenNames,
     continuousAvailability,
     offload,
     ...(users === undefined ? {} : { users }),

@@ -50,6 +50,8 @@ export interface Share {
   readonly browseable: boolean;
   /** Entries that the caller cannot read are left out of listings (SHI1005_FLAGS_ACCESS_BASED_DIRECTORY_ENUM). */
   readonly accessBasedEnumeration: boolean;
+  /** Names that show as HIDDEN, whatever attributes are stored. */
+  readonly hidesName?: ((name: string) => boolean) | undefined;
   /** Which copies on the server the share offers, where its volume can. */
   readonly offload: OffloadSwitches;
   /** Clients get persistent handles, and their changes are written through (TREE_CONNECT, Share.IsCA). */

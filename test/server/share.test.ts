@@ -56,6 +56,14 @@ describe("createShare", () => {
     expect(share.maximalAccess(identity("alice"))).toBe(READ);
   });
 
+  it("hides names by patterns, without regard to case", () => {
+    const { hidesName } = createShare({ name: "data", volume: volume(false), hiddenNames: [".*", "Thumbs.d?"] });
+    expect(["..a", ".profile", "THUMBS.DB", "a.b", "Thumbs"].map((name) => hidesName?.(name))).toEqual([
+      ...[true, true, true, false, false],
+    ]);
+    expect(createShare({ name: "data", volume: volume(false), hiddenNames: [] }).hidesName).toBeUndefined();
+  });
+
   it("refuses a name that clients could not ask for", () => {
     expect(() => createShare({ name: "a\\b", volume: volume(false) })).toThrow(StartupError);
     expect(() => createShare({ name: "ipc$", volume: volume(false) })).toThrow("keeps for itself");

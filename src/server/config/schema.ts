@@ -139,6 +139,7 @@ const share = z.strictObject({
   encrypt: encryptionPolicy.default("off"),
   browseable: z.boolean().default(true),
   hideUnreadable: z.boolean().default(false),
+  hiddenNames: z.array(nonEmptyText.max(255)).max(64).default([]),
   continuousAvailability: z.boolean().default(false),
   users: accessLists.optional(),
   metadata: z.enum(["xattr", "none"]).default("xattr"),

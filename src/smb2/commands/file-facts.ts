@@ -4,7 +4,6 @@ import { FileAttribute } from "../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import type { FileStat, StreamSize } from "../../vfs/volume.ts";
 import type { FileOpen } from "../state/open.ts";
-import type { SharedFile } from "../state/shared-file.ts";
 import { shownWriteTime } from "../state/write-time.ts";
 
 /** Attributes and times of the file with the sizes of the stream that the handle is for. */
@@ -15,10 +14,10 @@ export interface FileFacts extends FileStat {
 
 /** What CREATE, CLOSE and QUERY_INFO report about a handle. */
 export function factsOf(open: FileOpen): Awaitable<FileFacts> {
-  const { stream, file } = open;
-  if (stream.name === "" || stream.data === undefined) return statOf(file);
+  const { stream } = open;
+  if (stream.name === "" || stream.data === undefined) return statOf(open);
   const { data } = stream;
-  return chain(statOf(file), (stat) =>
+  return chain(statOf(open), (stat) =>
     chain(data.size(), (size: StreamSize) => ({
       ...stat,
       endOfFile: size.endOfFile,
@@ -30,9 +29,14 @@ export function factsOf(open: FileOpen): Awaitable<FileFacts> {
   );
 }
 
-function statOf(file: SharedFile): Awaitable<FileStat> {
-  if (file.deferredWriteTime === undefined) return file.node.stat();
-  return chain(file.node.stat(), (stat) => ({ ...stat, lastWriteTime: shownWriteTime(file) ?? stat.lastWriteTime }));
+function statOf({ file, link, tree }: FileOpen): Awaitable<FileStat> {
+  const hidden = tree.share?.hidesName?.(link.path.at(-1) ?? "") === true;
+  if (file.deferredWriteTime === undefined && !hidden) return file.node.stat();
+  return chain(file.node.stat(), (stat) => ({
+    ...stat,
+    lastWriteTime: shownWriteTime(file) ?? stat.lastWriteTime,
+    attributes: hidden ? stat.attributes | FileAttribute.HIDDEN : stat.attributes,
+  }));
 }
 
 /** FileAttributes as they go out: NORMAL stands for none (MS-FSCC 2.6). */

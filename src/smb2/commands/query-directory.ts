@@ -2,12 +2,14 @@
 
 import { grantedMaximum } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
+import { FileAttribute } from "../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { compilePattern, hasWildcard } from "../../nt/wildcard.ts";
 import type { DirectoryCursor, DirectoryEntry, FileStat, VolumeFile } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
+import type { Share } from "../server-context.ts";
 import { type Enumeration, type FileOpen, requireAccess } from "../state/open.ts";
 import { QueryDirectoryFlag } from "../wire/constants.ts";
 import { DirectoryEntryWriter, directoryEntryFixedLength } from "../wire/fscc/directory-info.ts";
@@ -179,9 +181,11 @@ async function skipTo(request: Request, open: FileOpen, enumeration: Enumeration
 /** Fetches further entries; false at the end. */
 function fetch(request: Request, open: FileOpen, enumeration: Enumeration, count: number): Awaitable<boolean> {
   if (enumeration.finished) return false;
-  return chain(enumeration.cursor.next(count, enumeration.matches), (entries) => {
-    if (entries.length < count) enumeration.finished = true;
-    if (request.tree.share?.accessBasedEnumeration !== true) {
+  const { share } = request.tree;
+  return chain(enumeration.cursor.next(count, enumeration.matches), (found) => {
+    if (found.length < count) enumeration.finished = true;
+    const entries = share?.hidesName === undefined ? found : found.map((entry) => asShown(entry, share));
+    if (share?.accessBasedEnumeration !== true) {
       enumeration.pending.push(...entries);
       return entries.length > 0;
     }
@@ -191,6 +195,12 @@ function fetch(request: Request, open: FileOpen, enumeration: Enumeration, count
       return entries.length > 0 ? fetch(request, open, enumeration, count) : false;
     });
   });
+}
+
+/** An entry with the attribute that its name gives it. */
+function asShown(entry: DirectoryEntry, share: Share): DirectoryEntry {
+  if (share.hidesName?.(entry.name) !== true) return entry;
+  return { ...entry, stat: { ...entry.stat, attributes: entry.stat.attributes | FileAttribute.HIDDEN } };
 }
 
 /** DoAccessBasedDirectoryEnumeration: entries that the user may read (MS-SMB2 3.3.5.18). */

@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { Access } from "../../../src/nt/access-mask.ts";
+import { FileAttribute } from "../../../src/nt/attributes.ts";
 import { NtStatus, statusName } from "../../../src/nt/status.ts";
 import { QueryDirectoryFlag } from "../../../src/smb2/wire/constants.ts";
 import { FileInformationClass } from "../../../src/smb2/wire/fscc/classes.ts";
@@ -51,6 +52,22 @@ describe("QUERY_DIRECTORY", () => {
       expect(await query({ fileInformationClass })).toBe("NO_MORE_FILES");
     },
   );
+
+  it("shows names as hidden that the share hides, and lets them be overwritten all the same", async () => {
+    const hiding = await ServerHarness.start({ share: { hidesName: (name) => name.startsWith(".") } });
+    const mounted = await hiding.mount();
+    await mounted.put(".profile", "old");
+    await mounted.put("plain", "");
+    const root = await mounted.create("");
+    const reply = await root.exchange(requests.queryDirectory(root.fileId, { fileInformationClass: CLASS }));
+    const hidden = decodeDirectoryEntries(CLASS, decodeOutputBuffer(reply.reader, "QUERY_DIRECTORY"))
+      .filter(({ stat }) => (stat.attributes & FileAttribute.HIDDEN) !== 0)
+      .map(({ name }) => name);
+    expect(hidden).toEqual([".profile"]);
+    const overwritten = await mounted.createFile(".profile");
+    expect(overwritten.response.fileAttributes).toBe(FileAttribute.HIDDEN | FileAttribute.ARCHIVE);
+    expect((await mounted.get(".profile")).length).toBe(0);
+  });
 
   it.each([
     ["*.txt", ["Beta.TXT", "alpha.txt"]],
