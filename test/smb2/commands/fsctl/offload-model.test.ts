@@ -180,7 +180,7 @@ class Run {
       // A copy reads its source whatever becomes of that meanwhile; the other steps have a file each.
       const touched = new Set(step.steps.flatMap((one) => (one.kind === "copy" ? [one.from] : [])));
       const steps = step.steps.filter((one) => !touched.has(fileOf(one)));
-      await Promise.all(steps.map((one) => this.step(one)));
+      await Promise.all(steps.map((one) => (one.kind === "give" ? this.#give(one, true) : this.step(one))));
       return;
     }
     const handle = this.handle(step.file);
@@ -248,7 +248,7 @@ class Run {
       case "take":
         return this.#take(step.offset, step.length, handle, model);
       case "give":
-        return this.#give(step);
+        return this.#give(step, false);
     }
   }
 
@@ -282,7 +282,8 @@ class Run {
     if (this.tokens.length > 6) this.tokens.shift();
   }
 
-  async #give(step: Step & { kind: "give" }): Promise<void> {
+  /** @param racing others may change the source meanwhile */
+  async #give(step: Step & { kind: "give" }, racing: boolean): Promise<void> {
     const token = this.tokens[this.tokens.length - 1 - (step.token % Math.max(1, this.tokens.length))];
     const model = this.model(step.file);
     if (token === undefined || step.length === 0 || step.transferOffset >= token.data.length) return;
@@ -295,7 +296,8 @@ class Run {
     } catch (error) {
       if (!this.strict && error instanceof StatusError && error.status === NtStatus.INVALID_TOKEN) {
         this.refused++;
-        // Nothing was written: nobody else was at work.
+        // Where nobody else was at work, nothing was written.
+        if (racing) await this.#takeOver(step.file, offset, asked);
         return;
       }
       throw error;
@@ -305,6 +307,19 @@ class Run {
     const real = Math.min(room, token.length - transferOffset);
     const next = this.#resize(step.file, Math.max(model.length, offset + real));
     token.data.copy(next, offset, transferOffset, transferOffset + Math.min(room, next.length - offset));
+  }
+
+  /** A copy that was given up halfway may have changed its range of the target, and nothing else. */
+  async #takeOver(index: number, offset: number, length: number): Promise<void> {
+    const before = this.model(index);
+    const now = await this.read(index);
+    expect(now.length).toBeGreaterThanOrEqual(before.length);
+    expect(now.length).toBeLessThanOrEqual(Math.max(before.length, offset + length));
+    const expected = Buffer.alloc(now.length);
+    before.copy(expected);
+    now.copy(expected, offset, offset, offset + length);
+    expect(now.equals(expected)).toBe(true);
+    this.models[index] = now;
   }
 
   async read(index: number): Promise<Buffer> {
