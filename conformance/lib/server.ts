@@ -62,29 +62,52 @@ export function startServer(kind: ServerKind, options: ServerOptions): Promise<R
   return kind === "samba" ? startSamba(options) : startTessera(options);
 }
 
-/** Memory of the process and all its descendants, in KiB: the sum of PSS, so that pages shared by forks count once. */
-export function memoryKiB(pid: number): number {
+/** What /proc says of a process, from its third field on (proc(5), /proc/pid/stat); empty where it has ended. */
+function procStat(pid: number | string): string[] {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return [];
+  }
+}
+
+/** The process and all its descendants. */
+function processTree(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
-      const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
-    } catch {
-      // The process ended while the table was read.
-    }
+    const parent = Number(procStat(entry)[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
   }
+  const tree = [pid];
+  for (let index = 0; index < tree.length; index += 1) tree.push(...(children.get(tree[index] ?? -1) ?? []));
+  return tree;
+}
+
+/** Memory of the process and all its descendants, in KiB: the sum of PSS, so that pages shared by forks count once. */
+export function memoryKiB(pid: number): number {
   let total = 0;
-  const pending = [pid];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    pending.push(...(children.get(next) ?? []));
+  for (const member of processTree(pid)) {
     try {
-      const rollup = readFileSync(`/proc/${next}/smaps_rollup`, "utf8");
+      const rollup = readFileSync(`/proc/${member}/smaps_rollup`, "utf8");
       total += Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0);
     } catch {
       // The process ended.
     }
   }
   return total;
+}
+
+/** Clock ticks in a second: USER_HZ, the same on every Linux. */
+const TICKS = 100;
+
+/** Processor time of the process and all its descendants so far, in seconds; that of those that have ended included. */
+export function cpuSeconds(pid: number): number {
+  let ticks = 0;
+  for (const member of processTree(pid)) {
+    // utime, stime, cutime, cstime.
+    for (const field of procStat(member).slice(11, 15)) ticks += Number(field);
+  }
+  return ticks / TICKS;
 }

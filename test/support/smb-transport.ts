@@ -16,12 +16,20 @@ export interface ClientTransport {
 }
 
 /** A TCP connection to a running server. */
-export function connectTcp(port: number, host = "127.0.0.1", localAddress?: string): Promise<ClientTransport> {
+export interface TcpTransport extends ClientTransport {
+  /** Bytes that have gone over it, in both directions. */
+  readonly traffic: number;
+}
+
+export function connectTcp(port: number, host = "127.0.0.1", localAddress?: string): Promise<TcpTransport> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host, noDelay: true, ...(localAddress === undefined ? {} : { localAddress }) });
-    const transport: ClientTransport = {
+    const transport: TcpTransport = {
       onData: () => {},
       onClose: () => {},
+      get traffic() {
+        return socket.bytesRead + socket.bytesWritten;
+      },
       send: (bytes) => void socket.write(bytes),
       destroy: () => void socket.destroy(),
     };

@@ -2,7 +2,7 @@
 
 import { type Account, type LogOnOptions, logOn, type SmbTree } from "./smb-client.ts";
 import { type NegotiateOptions, SmbConnection } from "./smb-connection.ts";
-import { type ClientTransport, connectTcp } from "./smb-transport.ts";
+import { connectTcp, type TcpTransport } from "./smb-transport.ts";
 
 export interface MountOptions extends LogOnOptions {
   readonly negotiate?: NegotiateOptions;
@@ -11,6 +11,7 @@ export interface MountOptions extends LogOnOptions {
 /** A share of a running server, on a TCP connection of its own. */
 export interface MountedShare {
   readonly tree: SmbTree;
+  readonly transport: TcpTransport;
   /** Ends the connection at once. */
   readonly close: () => void;
 }
@@ -23,13 +24,13 @@ export async function mountTcp(
   options: MountOptions = {},
 ): Promise<MountedShare> {
   const { negotiate, ...logOnOptions } = options;
-  const transport: ClientTransport = await connectTcp(port);
+  const transport = await connectTcp(port);
   const close = () => transport.destroy();
   try {
     const connection = new SmbConnection(transport);
     await connection.negotiate(negotiate);
     const session = await logOn(connection, account, logOnOptions);
-    return { tree: await session.treeConnect(share), close };
+    return { tree: await session.treeConnect(share), transport, close };
   } catch (error) {
     close();
     throw error;
