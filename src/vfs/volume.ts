@@ -310,6 +310,12 @@ export interface VolumeFile {
   security(): Awaitable<Buffer>;
   setSecurity(descriptor: Buffer): Awaitable<void>;
 
+  /**
+   * Has the storage compress what is written from now on; files and directories made in a directory take it over. FileStat shows
+   * it as the COMPRESSED attribute. Only where `VolumeInfo.attributes` holds FILE_COMPRESSION.
+   */
+  setCompressed?(compressed: boolean): Awaitable<void>;
+
   extendedAttributes(): Awaitable<readonly ExtendedAttribute[]>;
   /** Sets, replaces (empty value: removes) the attributes named, all or none. */
   setExtendedAttributes(attributes: readonly ExtendedAttribute[]): Awaitable<void>;

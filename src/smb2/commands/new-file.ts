@@ -9,7 +9,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Volume } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
 import { reportName, reportStreamName } from "../state/report-change.ts";
-import type { FileTable } from "../state/shared-file.ts";
+import type { FileTable, SharedFile } from "../state/shared-file.ts";
 import { CreateAction, CreateOption } from "../wire/constants.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
 import { checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
@@ -79,6 +79,7 @@ export async function createNew(
   reportName(files, FileAction.ADDED, created.path, directory);
   try {
     if (tunnelled !== undefined) await file.node.setBasic({ creationTime: tunnelled.creationTime });
+    if ((options & CreateOption.NO_COMPRESSION) !== 0) await keepUncompressed(file);
     const data = directory ? undefined : await openStream(file, path.stream, true);
     const link = file.linkFor(created.path);
     if (path.stream !== "") reportStreamName(files, FileAction.ADDED_STREAM, created.path, path.stream);
@@ -103,4 +104,9 @@ export async function createNew(
 export function newAttributes(attributes: number, directory: boolean): number {
   const settable = attributes & SETTABLE_ATTRIBUTES;
   return directory ? settable & ~FileAttribute.TEMPORARY : settable | FileAttribute.ARCHIVE;
+}
+
+/** FILE_NO_COMPRESSION (MS-SMB2 2.2.13): the file does not take over that its directory is compressed. */
+async function keepUncompressed({ node }: SharedFile): Promise<void> {
+  if (((await node.stat()).attributes & FileAttribute.COMPRESSED) !== 0) await node.setCompressed?.(false);
 }

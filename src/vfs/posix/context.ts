@@ -24,6 +24,8 @@ export interface PosixContext {
   readonly readOnly: boolean;
   /** Extended attributes can be used. */
   readonly hasMetadata: boolean;
+  /** Files can be compressed by the file system. */
+  readonly compresses: boolean;
   readonly ids: FileIds;
   readonly storage: Storage;
   readonly resolver: Resolver;

@@ -15,6 +15,7 @@ import type {
   VolumeFile,
   VolumeStream,
 } from "../volume.ts";
+import { setCompressed } from "./compression.ts";
 import type { PosixContext } from "./context.ts";
 import { type DataOwner, DataStream } from "./data-stream.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -104,6 +105,20 @@ export class PosixFile implements VolumeFile, DataOwner {
     }
     if (changeTime === undefined) this.#context.metadata.forgetChangeTime(this.key);
     else this.#context.metadata.setChangeTime(this.key, this.#statx(), changeTime);
+  }
+
+  setCompressed(compressed: boolean): void {
+    this.#mustBeWritable();
+    if (!this.#context.compresses) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+    this.#context.ownChanges.run(this.key, () => {
+      if (!this.directory) return setCompressed(this.descriptor.forWriting(), compressed);
+      const fd = this.#openDirectory();
+      try {
+        setCompressed(fd, compressed);
+      } finally {
+        close(fd);
+      }
+    });
   }
 
   security(): Buffer {

@@ -213,7 +213,7 @@ export function fileStat(stat: Statx, key: FileKey, metadata: Metadata, changeTi
   return {
     fileId: fileIdOf(key),
     directory,
-    attributes: attributesOf(stat, metadata),
+    attributes: attributesOf(stat, metadata) | (stat.compressed ? FileAttribute.COMPRESSED : 0),
     creationTime: metadata.creationTime ?? defaultCreationTime(stat),
     lastAccessTime: time(stat.accessSeconds, stat.accessNanoseconds),
     lastWriteTime: time(stat.writeSeconds, stat.writeNanoseconds),

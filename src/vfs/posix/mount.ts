@@ -5,6 +5,7 @@ import { FileSystemAttribute } from "../../nt/attributes.ts";
 import { fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { VolumeInfo } from "../volume.ts";
 import { canClone } from "./clone.ts";
+import { canCompress } from "./compression.ts";
 import { type PosixContext, type PosixLogger, pathBeneath } from "./context.ts";
 import { DirectoryNames } from "./directory-names.ts";
 import { Errno } from "./errno.ts";
@@ -105,12 +106,14 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
   const names = new DirectoryNames(options.nameCacheSize ?? 500_000, now);
   const unit = allocationUnit(fileSystem.blockSize);
   const clones = !readOnly && (await canClone(root, unit));
+  const compresses = !readOnly && canCompress(root, fileSystem.type);
   const inMemory = fileSystem.type === TMPFS_MAGIC || fileSystem.type === RAMFS_MAGIC;
   const context: PosixContext = {
     root,
     rootKey: ids.keyOf(stat),
     readOnly,
     hasMetadata,
+    compresses,
     ids,
     storage: new Storage(unit, inMemory, () => performance.now()),
     resolver: new Resolver(root, ids, names),
@@ -135,7 +138,7 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
     logger,
   };
   return {
-    info: describe(options, stat, unit, readOnly, hasMetadata, clones),
+    info: describe(options, stat, unit, readOnly, { hasMetadata, clones, compresses }),
     context,
     clones,
     fileMode: options.fileMode ?? 0o664,
@@ -188,8 +191,7 @@ function describe(
   stat: Statx,
   unit: number,
   readOnly: boolean,
-  hasMetadata: boolean,
-  clones: boolean,
+  { hasMetadata, clones, compresses }: { hasMetadata: boolean; clones: boolean; compresses: boolean },
 ): VolumeInfo {
   if (stat.type !== FileType.DIRECTORY) throw new Error(`${options.root} is not a folder`);
   let attributes =
@@ -205,6 +207,7 @@ function describe(
       FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES;
   }
   if (clones) attributes |= FileSystemAttribute.SUPPORTS_BLOCK_REFCOUNTING;
+  if (compresses) attributes |= FileSystemAttribute.FILE_COMPRESSION;
   if (readOnly) attributes |= FileSystemAttribute.READ_ONLY_VOLUME;
   return {
     label: options.label ?? options.root.split("/").filter(Boolean).at(-1) ?? "root",

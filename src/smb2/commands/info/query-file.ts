@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../../nt/access-mask.ts";
+import { FileAttribute } from "../../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { shortNameOf } from "../../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
@@ -152,11 +153,12 @@ function queryNormalizedName(request: Request, open: FileOpen, room: number): vo
   respond(request, (writer) => encodeFileNameInformation(writer, pathName(open), room));
 }
 
-/** Nothing is ever compressed (MS-FSA 2.1.5.12.8). */
+/** The storage does not tell how it compresses (MS-FSA 2.1.5.12.8). */
 function encodeCompression(writer: Writer, facts: FileFacts): void {
+  const compressed = (facts.attributes & FileAttribute.COMPRESSED) !== 0;
   encodeFileCompressionInformation(writer, {
     compressedFileSize: facts.directory ? 0 : facts.allocationSize,
-    compressionFormat: CompressionFormat.NONE,
+    compressionFormat: compressed ? CompressionFormat.LZNT1 : CompressionFormat.NONE,
     compressionUnitShift: 0,
     chunkShift: 0,
     clusterShift: 0,

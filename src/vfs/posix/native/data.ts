@@ -11,6 +11,9 @@ export const FallocateMode = { ALLOCATE: 0, KEEP_SIZE: 0x01, PUNCH_HOLE: 0x02, Z
 export const Seek = { DATA: 3, HOLE: 4 } as const;
 /** _IOW(0x94, 13, struct file_clone_range). */
 const FICLONERANGE = 0x4020940d;
+/** _IOR('f', 1, long) and _IOW('f', 2, long); what they point to is an int all the same. */
+const FS_IOC_GETFLAGS = 0x80086601;
+const FS_IOC_SETFLAGS = 0x40086602;
 
 const preadv2 = bind<[number, number, number, number, number]>("preadv2", "int64", [
   "int",
@@ -118,6 +121,17 @@ export function cloneRange({ source, sourceOffset, target, offset, length }: Tra
   request.writeBigUInt64LE(BigInt(length), 16);
   request.writeBigUInt64LE(BigInt(offset), 24);
   return onWorker(ioctl, [target, FICLONERANGE, addressOf(request)], request);
+}
+
+const flags = scratch(8);
+const flagsWord = new DataView(flags.buffer.buffer, flags.buffer.byteOffset, 8);
+
+/** Inode flags: `clear` those, then `set` these. Needs a descriptor that is not O_PATH. Answers 0 or a negated error number. */
+export function changeFlags(fd: number, clear: number, set: number): number {
+  const found = outcome(ioctl(fd, FS_IOC_GETFLAGS, flags.address));
+  if (found < 0) return found;
+  flagsWord.setUint32(0, ((flagsWord.getUint32(0, true) & ~clear) | set) >>> 0, true);
+  return outcome(ioctl(fd, FS_IOC_SETFLAGS, flags.address));
 }
 
 /** True for an error that says "this file system or pair of files cannot", not "this went wrong". */

@@ -11,6 +11,7 @@ const AT_EMPTY_PATH = 0x1000;
 /** STATX_BASIC_STATS | STATX_BTIME. */
 const MASK = 0x7ff | 0x800;
 const MASK_BTIME = 0x800;
+const ATTR_COMPRESSED = 0x4;
 
 const S_IFMT = 0o170000;
 
@@ -42,6 +43,8 @@ export interface Statx {
   readonly birthSeconds: number;
   readonly birthNanoseconds: number;
   readonly hasBirth: boolean;
+  /** STATX_ATTR_COMPRESSED. */
+  readonly compressed: boolean;
 }
 
 const statxCall = bind<[number, number, number, number, number]>("statx", "int", [
@@ -92,6 +95,7 @@ function parse(): Statx {
     writeSeconds: number64(112),
     writeNanoseconds: words.getUint32(120, true),
     hasBirth: (words.getUint32(0, true) & MASK_BTIME) !== 0,
+    compressed: (words.getUint32(8, true) & ATTR_COMPRESSED) !== 0,
   };
 }
 
