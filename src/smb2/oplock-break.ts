@@ -6,6 +6,7 @@ import type { Connection } from "./connection.ts";
 import type { Request } from "./request.ts";
 import type { Smb2Server } from "./server.ts";
 import type { Lease } from "./state/lease.ts";
+import type { FileOpen } from "./state/open.ts";
 import type { BreakEvents, CacheHolder, HeldOplock } from "./state/oplock.ts";
 import type { Session } from "./state/session.ts";
 import { Command, HeaderFlag, LeaseBreakFlag, LeaseState, OplockLevel } from "./wire/constants.ts";
@@ -133,4 +134,26 @@ export async function untilBroken(request: Request, broken: Promise<void>): Prom
   if (open?.closing) throw new SmbError(NtStatus.FILE_CLOSED);
   if (request.session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
   if (request.tree.closing) throw new SmbError(NtStatus.NETWORK_NAME_DELETED);
+}
+
+/**
+ * Has others give up what they cache, again and again until nobody has to be waited for.
+ * @param revoke one round: `undefined` where nothing is in the way
+ * @throws SmbError as {@link untilBroken}
+ */
+export function awaitRevocation(request: Request, revoke: () => Promise<void> | undefined): Awaitable<void> {
+  const broken = revoke();
+  if (broken !== undefined) return goOn(request, broken, revoke);
+}
+
+async function goOn(request: Request, first: Promise<void>, revoke: () => Promise<void> | undefined): Promise<void> {
+  for (let broken: Promise<void> | undefined = first; broken !== undefined; broken = revoke()) {
+    await untilBroken(request, broken);
+  }
+}
+
+/** Others stop reading from their caches what a handle is about to change. @throws SmbError as {@link untilBroken} */
+export function breakForChange(request: Request, open: FileOpen): Awaitable<void> {
+  const { oplock } = open.stream;
+  if (!oplock.isEmpty) return awaitRevocation(request, () => oplock.breakForChange(open));
 }

@@ -82,6 +82,11 @@ export function expectedLease(wanted: LeaseRequest | undefined): KeptLease | und
   return { leaseKey, version, parentLeaseKey, state: leaseState, epoch };
 }
 
+/** The lease on the directory that the client says is its own. */
+export function parentIdOf(wanted: LeaseRequest | undefined): LeaseId | undefined {
+  return wanted?.parentLeaseKey === undefined ? undefined : leaseId(wanted.clientGuid, wanted.parentLeaseKey);
+}
+
 /** Who opens, as far as cache rights go. */
 export function cacheUser({ server }: Request, wanted: LeaseRequest | undefined): CacheUser {
   return { lease: wanted === undefined ? undefined : server.leases.find(wanted.id) };
@@ -102,7 +107,9 @@ export function acquireLease(request: Request, open: FileOpen, wanted: LeaseRequ
   }
   open.lease = lease;
   lease.opens.add(open);
-  open.stream.oplock.requestLease(lease, wanted.leaseState);
+  const { stream, link, tree } = open;
+  stream.oplock.requestLease(lease, wanted.leaseState);
+  if (stream.data === undefined && lease.state !== 0) tree.files?.directoryLeases.add(link, stream.oplock);
 }
 
 /**

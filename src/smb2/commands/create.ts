@@ -179,7 +179,7 @@ function finish(
     // From here to the response nothing else runs, so that no break is sent for a handle that the client does not know yet.
     if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
     try {
-      if (open.stream.data !== undefined) acquireCache(request, message, open, lease);
+      acquireCache(request, message, open, lease);
     } catch (error) {
       open.deleteOnClose = false;
       return chain(request.server.close(open), () => Promise.reject(error));
@@ -190,6 +190,11 @@ function finish(
 }
 
 function acquireCache(request: Request, message: CreateRequest, open: FileOpen, lease: LeaseRequest | undefined): void {
-  if (lease === undefined) open.stream.oplock.requestOplock(open, message.requestedOplockLevel);
-  else acquireLease(request, open, lease);
+  const directory = open.stream.data === undefined;
+  if (lease === undefined) {
+    if (!directory) open.stream.oplock.requestOplock(open, message.requestedOplockLevel);
+    return;
+  }
+  // Directories are cached by leases of version 2 alone.
+  if (!directory || lease.version === 2) acquireLease(request, open, lease);
 }

@@ -3,6 +3,7 @@
 import { Access } from "../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
 import { Dialect, GlobalCapability, LockFlag } from "../wire/constants.ts";
@@ -56,7 +57,9 @@ function carryOut(
   locks: readonly LockElement[],
   first: LockElement,
 ): Awaitable<void> {
-  if ((first.flags & LockFlag.UNLOCK) === 0) return lockAll(request, open, locks);
+  if ((first.flags & LockFlag.UNLOCK) === 0) {
+    return chain(breakForChange(request, open), () => lockAll(request, open, locks));
+  }
   unlockAll(open, locks);
 }
 
@@ -75,7 +78,6 @@ function unlockAll(open: FileOpen, locks: readonly LockElement[]): void {
 /** MS-SMB2 3.3.5.14.2: all or none; only a request for a single lock may wait. */
 function lockAll(request: Request, open: FileOpen, elements: readonly LockElement[]): Awaitable<void> {
   const { locks } = open.stream;
-  open.stream.oplock.breakForChange(open);
   let taken = 0;
   const giveBack = () => locks.undo(taken);
   if (locks.count(open) + elements.length > request.server.context.options.maxLocksPerOpen) {

@@ -151,6 +151,7 @@ export function describeServer(connection: Connection, contexts: readonly Negoti
   // Who has chosen 2.1 or later leases; the wildcard has chosen nothing yet.
   if (connection.supportsMultiCredit && dialect !== Dialect.WILDCARD) capabilities |= GlobalCapability.LEASING;
   if (dialect >= Dialect.SMB_3_0 && dialect !== Dialect.WILDCARD) {
+    capabilities |= GlobalCapability.DIRECTORY_LEASING;
     capabilities |= GlobalCapability.MULTI_CHANNEL & connection.clientCapabilities;
     if (connection.server.persistentOpens !== undefined) {
       capabilities |= GlobalCapability.PERSISTENT_HANDLES & connection.clientCapabilities;

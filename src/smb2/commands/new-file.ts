@@ -12,6 +12,7 @@ import { reportName, reportStreamName } from "../state/report-change.ts";
 import type { FileTable, SharedFile } from "../state/shared-file.ts";
 import { CreateAction, CreateOption } from "../wire/constants.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
+import { parentIdOf } from "./create-lease.ts";
 import { checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
 import type { OpenParameters, OpenResult } from "./open-parameters.ts";
 import { parentDescriptor } from "./parent-directory.ts";
@@ -76,7 +77,7 @@ export async function createNew(
     extendedAttributes: path.stream === "" ? parameters.extendedAttributes : undefined,
   });
   const file = files.hold(created.file);
-  reportName(files, FileAction.ADDED, created.path, directory);
+  reportName(files, FileAction.ADDED, created.path, directory, parentIdOf(parameters.lease));
   try {
     if (tunnelled !== undefined) await file.node.setBasic({ creationTime: tunnelled.creationTime });
     if ((options & CreateOption.NO_COMPRESSION) !== 0) await keepUncompressed(file);

@@ -4,7 +4,9 @@ import { accessCheck } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile } from "../../vfs/volume.ts";
+import { awaitRevocation } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
+import { STRANGER } from "../state/oplock.ts";
 import type { FileTable, SharedFile } from "../state/shared-file.ts";
 import { ShareAccess } from "../wire/constants.ts";
 import { identityOf } from "./open-access.ts";
@@ -51,7 +53,12 @@ export async function checkDestination(
     const security = await parent.security();
     if (!accessCheck(security, identity, needed, true).ok) throw new SmbError(NtStatus.ACCESS_DENIED);
     const known = findStaying(files, parent);
-    known?.checkSharing(known.streams.get(""), false, needed, ShareAccess.READ | ShareAccess.WRITE);
+    const share = ShareAccess.READ | ShareAccess.WRITE;
+    const stream = known?.streams.get("");
+    await awaitRevocation(request, () =>
+      known?.sharingConflicts(stream, false, needed, share) ? stream?.oplock.breakHandles(STRANGER) : undefined,
+    );
+    known?.checkSharing(stream, false, needed, share);
     return security;
   });
   if (descriptor === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);

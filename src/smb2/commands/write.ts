@@ -3,6 +3,7 @@
 import { Access } from "../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
 import { noteWritten } from "../state/report-change.ts";
@@ -62,7 +63,13 @@ function writeAt(request: Request, open: FileOpen, message: WriteRequest, offset
   const { data } = message;
   if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
   if (stream.locks.blocksIo(open, offset, data.length, true)) throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
-  stream.oplock.breakForChange(open);
+  return chain(breakForChange(request, open), () => writeNow(request, open, message, offset));
+}
+
+function writeNow(request: Request, open: FileOpen, message: WriteRequest, offset: number): Awaitable<void> {
+  const { stream } = open;
+  const { data } = message;
+  if (stream.data === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
   const respond = () => {
     open.position = BigInt(offset + data.length);
     request.server.context.metrics.bytesWritten(data.length);

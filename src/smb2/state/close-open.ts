@@ -46,6 +46,7 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   stream.opens.delete(open);
   leaveLease(server, open);
   stream.oplock.closed(open);
+  if (open.lease !== undefined) files?.directoryLeases.closed(link, stream.oplock);
   link.opens.delete(open);
   // The store keeps what the end of the server closes, to be opened again.
   const suspended = server.isStopping && open.durability?.kind === "persistent";
@@ -56,6 +57,8 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
       link.deletePending = true;
       reportDirectoryDeleted(open);
     }
+    // Who only caches handles closes them now, and lets the file go.
+    for (const { oplock } of file.streams.values()) void oplock.breakHandles(open);
   }
   reportPending(open);
   file.holds++;
@@ -115,7 +118,7 @@ function removeLink(server: Smb2Server, file: SharedFile, open: FileOpen): Await
       forgetLink(file, open);
       if (node.directory) files?.tunnel.forget(path);
       else files?.tunnel.add(path, open.fileName, creationTime);
-      reportName(files, FileAction.REMOVED, path, node.directory);
+      reportName(files, FileAction.REMOVED, path, node.directory, open.lease?.parentId);
     });
   };
   const failed = (error: unknown) => {

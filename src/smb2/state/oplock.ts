@@ -118,11 +118,12 @@ export class Oplock {
   requestOplock(open: FileOpen, level: number): number {
     const exclusive = level === OplockLevel.EXCLUSIVE || level === OplockLevel.BATCH;
     if (!exclusive && level !== OplockLevel.II) return OplockLevel.NONE;
-    if (exclusive && this.#stream.opens.size === 1 && this.isEmpty) {
+    const alone = this.#stream.opens.size === 1 && this.isEmpty && !this.#stream.changes.isActive;
+    if (exclusive && alone) {
       this.#give(open, level === OplockLevel.BATCH ? R | W | H : R | W);
       return level;
     }
-    if (!this.#stream.locks.isEmpty) return OplockLevel.NONE;
+    if (!this.#stream.locks.isEmpty || this.#stream.changes.isActive) return OplockLevel.NONE;
     // Level II and the caching of handles exclude each other.
     if (this.#holders.some((holder) => (holder.state & ~R) !== 0)) return OplockLevel.NONE;
     this.#give(open, R);
@@ -162,7 +163,9 @@ export class Oplock {
   }
 
   #isGrantable(lease: Lease, state: number): boolean {
-    const { opens, locks, data, deletePending } = this.#stream;
+    const { opens, locks, data, deletePending, changes } = this.#stream;
+    // What is read while data change may be neither old nor new, and is not to be kept.
+    if (changes.isActive) return false;
     if ((state & H) !== 0 && (deletePending || lease.link.deletePending)) return false;
     if ((state & W) !== 0) {
       if (data === undefined) return false;

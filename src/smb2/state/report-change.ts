@@ -4,6 +4,7 @@ import { NtStatus } from "../../nt/status.ts";
 import type { NtPath } from "../../vfs/volume.ts";
 import { CompletionFilter } from "../wire/constants.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
+import type { LeaseId } from "./lease.ts";
 import type { Change } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
 import { type FileTable, samePath } from "./shared-file.ts";
@@ -20,23 +21,50 @@ const REPLACED =
   CompletionFilter.SECURITY |
   CompletionFilter.EA;
 
+/** What a listing of the directory shows. */
+const LISTED =
+  CompletionFilter.ATTRIBUTES |
+  SIZE |
+  LAST_WRITE |
+  CompletionFilter.LAST_ACCESS |
+  CompletionFilter.CREATION |
+  CompletionFilter.EA;
+
 /** The filter that a change of a file's name, or of a directory's, matches. */
 function nameFilter(directory: boolean): number {
   return directory ? DIR_NAME : FILE_NAME;
 }
 
-/** A name has appeared, or is gone (MS-FSA 2.1.5.1.1, 2.1.5.5). */
-export function reportName(files: FileTable | undefined, action: number, path: NtPath, directory: boolean): void {
+/**
+ * A name has appeared, or is gone (MS-FSA 2.1.5.1.1, 2.1.5.5).
+ * @param by the lease on the directory that who has done it said is his own
+ */
+export function reportName(
+  files: FileTable | undefined,
+  action: number,
+  path: NtPath,
+  directory: boolean,
+  by: LeaseId | undefined,
+): void {
+  files?.directoryLeases.changed(path, by);
   if (files === undefined || files.watchers.isEmpty) return;
   files.watchers.report({ action, filter: nameFilter(directory), path });
 }
 
 /** A file has a further name (MS-FSA 2.1.5.15.7). `replaced` is the path that was another file's. */
-export function reportLink(files: FileTable, path: NtPath, replaced: NtPath | undefined): void {
-  if (files.watchers.isEmpty) return;
+export function reportLink(
+  files: FileTable,
+  path: NtPath,
+  replaced: NtPath | undefined,
+  by: LeaseId | undefined,
+): void {
   if (replaced === undefined) {
-    reportName(files, FileAction.ADDED, path, false);
-  } else if (sameLastName(replaced, path)) {
+    reportName(files, FileAction.ADDED, path, false, by);
+    return;
+  }
+  files.directoryLeases.changed(path, by);
+  if (files.watchers.isEmpty) return;
+  if (sameLastName(replaced, path)) {
     files.watchers.report({ action: FileAction.MODIFIED, filter: REPLACED, path });
   } else {
     files.watchers.report(
@@ -53,6 +81,9 @@ export function reportRename(open: FileOpen, from: NtPath, to: NtPath, replaced:
   // The ARCHIVE attribute and the change time of a file follow when its handle closes.
   if (!directory) file.pendingNotifications |= CompletionFilter.ATTRIBUTES;
   const { files } = tree;
+  const by = open.lease?.parentId;
+  files?.directoryLeases.changed(from, by);
+  files?.directoryLeases.changed(to, by);
   if (files === undefined || files.watchers.isEmpty) return;
   const filter = nameFilter(directory);
   if (replaced !== undefined && sameLastName(replaced, to)) {
@@ -63,7 +94,7 @@ export function reportRename(open: FileOpen, from: NtPath, to: NtPath, replaced:
     return;
   }
   // What is replaced is a file: directories are not.
-  if (replaced !== undefined) reportName(files, FileAction.REMOVED, replaced, false);
+  if (replaced !== undefined) reportName(files, FileAction.REMOVED, replaced, false, by);
   const moves = !samePath(from.slice(0, -1), to.slice(0, -1));
   files.watchers.report(
     { action: moves ? FileAction.REMOVED : FileAction.RENAMED_OLD_NAME, filter, path: from },
@@ -106,7 +137,9 @@ export function reportDirectoryDeleted({ file, link, tree }: FileOpen): void {
 /** Something about the file of a handle has changed. */
 export function reportModified(open: FileOpen, filter: number): void {
   const { files } = open.tree;
-  if (filter === 0 || files === undefined || files.watchers.isEmpty) return;
+  if (filter === 0 || files === undefined) return;
+  if ((filter & LISTED) !== 0) files.directoryLeases.changed(open.link.path, open.lease?.parentId);
+  if (files.watchers.isEmpty) return;
   files.watchers.report({ action: FileAction.MODIFIED, filter, path: open.link.path });
 }
 

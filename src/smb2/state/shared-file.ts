@@ -9,6 +9,7 @@ import type { Clock } from "../server-context.ts";
 import { ShareAccess } from "../wire/constants.ts";
 import { ByteRangeLockList } from "./byte-range-locks.ts";
 import { DataChanges } from "./data-changes.ts";
+import { DirectoryLeases } from "./directory-leases.ts";
 import { ChangeNotifyList } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
 import { type BreakEvents, Oplock } from "./oplock.ts";
@@ -145,6 +146,8 @@ export class FileTable {
   readonly #files = new Map<bigint, SharedFile>();
   /** Directories whose changes clients want to hear of. */
   readonly watchers = new ChangeNotifyList();
+  /** Directories that clients cache. */
+  readonly directoryLeases = new DirectoryLeases();
   /** Names lost a short while ago. */
   readonly tunnel: TunnelCache;
 
@@ -193,12 +196,20 @@ export class FileTable {
     return chain(waiting ? Promise.all(closing) : undefined, () => file.node.close());
   }
 
+  /** Files with a handle that was opened by a name below this directory. */
+  *openBelow(path: NtPath): Iterable<SharedFile> {
+    for (const file of this.#files.values()) {
+      for (const link of file.links) {
+        if (link.opens.size === 0 || link.removal === "done" || !isBelow(link.path, path)) continue;
+        yield file;
+        break;
+      }
+    }
+  }
+
   /** True where a handle is open on something below this directory. */
   hasOpensBelow(path: NtPath): boolean {
-    for (const file of this.#files.values()) {
-      for (const link of file.links)
-        if (link.opens.size > 0 && link.removal !== "done" && isBelow(link.path, path)) return true;
-    }
+    for (const _ of this.openBelow(path)) return true;
     return false;
   }
 }

@@ -6,6 +6,7 @@ import { foldName } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { copyRange } from "../../../offload/copier.ts";
 import type { ExtendedAttribute } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { closeOpen } from "../../state/close-open.ts";
 import { everythingFrom } from "../../state/data-changes.ts";
@@ -80,7 +81,7 @@ async function copyStream(request: Request, source: FileOpen, target: FileOpen, 
   if (target.stream.locks.blocksIo(target, 0, Math.max(endOfFile, old), true)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
-  target.stream.oplock.breakForChange(target);
+  await breakForChange(request, target);
   noteWritten(target);
   const { changes } = target.stream;
   if (old > endOfFile) await changes.run(everythingFrom(endOfFile), () => to.setEndOfFile(endOfFile));

@@ -5,6 +5,7 @@ import type { Awaitable } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { type Copied, copyRange } from "../../../offload/copier.ts";
 import { statusOf } from "../../failure.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen, Open } from "../../state/open.ts";
@@ -161,7 +162,7 @@ async function copyChunks(
   target: FileOpen,
   chunks: readonly SrvCopychunk[],
 ): Promise<Buffer> {
-  target.stream.oplock.breakForChange(target);
+  await breakForChange(request, target);
   noteWritten(target);
   // Within one file the order of the chunks may matter.
   let mayJoin = source.file !== target.file;

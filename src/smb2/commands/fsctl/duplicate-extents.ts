@@ -4,6 +4,7 @@ import { Access } from "../../../nt/access-mask.ts";
 import { FileAttribute } from "../../../nt/attributes.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { BlockClone, VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { noteWritten } from "../../state/report-change.ts";
@@ -106,7 +107,7 @@ async function share(
   const room = targetEnd - offset;
   // Blocks are shared as wholes: the last one may reach beyond the end of the target, which is then put back.
   const length = Math.min(available, Math.ceil(room / unit) * unit);
-  target.stream.oplock.breakForChange(target);
+  await breakForChange(request, target);
   noteWritten(target);
   await target.stream.changes.run({ offset, length }, async () => {
     if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);

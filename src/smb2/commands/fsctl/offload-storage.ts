@@ -6,6 +6,7 @@ import type { RefusalReason } from "../../../offload/refusal.ts";
 import type { TokenOrigin, TokenUse } from "../../../offload/token-registry.ts";
 import type { TokenSource } from "../../../offload/token-source.ts";
 import type { ByteRange, StorageOffload, VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { LiveSource } from "../../state/live-source.ts";
 import type { FileOpen } from "../../state/open.ts";
@@ -31,9 +32,9 @@ export interface TokenAsk {
 }
 
 /** Announces that data are about to change. */
-export function beginChange(open: FileOpen): void {
+export async function beginChange(request: Request, open: FileOpen): Promise<void> {
+  await breakForChange(request, open);
   if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-  open.stream.oplock.breakForChange(open);
   noteWritten(open);
 }
 
@@ -109,7 +110,7 @@ export async function copyByStorage(
   const isTrue = () => claim.pointInTime || source.isUntouched(start + piece.transferOffset, piece.length);
   if (!isTrue()) return undefined;
   try {
-    const done = await writeFromToken(open, storage, data, piece, goesOn);
+    const done = await writeFromToken(request, open, storage, data, piece, goesOn);
     // What was copied while the source changed is copied again, from what has been kept of it.
     if (!isTrue()) return undefined;
     request.server.context.metrics.copied("odx", "array", done);
@@ -142,7 +143,7 @@ export async function copyForeign(
   const length = offset < endOfFile ? Math.min(wanted, endOfFile - offset) : wanted;
   const piece = { offset, token: input.token, transferOffset: Number(input.transferOffset), length };
   try {
-    const done = await writeFromToken(open, storage, data, piece, goesOn);
+    const done = await writeFromToken(request, open, storage, data, piece, goesOn);
     request.server.context.metrics.copied("odx", "array", done);
     const sector = open.file.volume.info.logicalSectorSize;
     return done === length ? Math.min(wanted, Math.ceil(length / sector) * sector) : done;
@@ -153,13 +154,14 @@ export async function copyForeign(
 }
 
 async function writeFromToken(
+  request: Request,
   open: FileOpen,
   storage: StorageOffload,
   data: VolumeStream,
   { offset, token, transferOffset, length }: TokenPiece,
   goesOn: () => boolean,
 ): Promise<number> {
-  beginChange(open);
+  await beginChange(request, open);
   return await open.stream.changes.run({ offset, length }, () =>
     storage.writeFromToken(data, offset, token, transferOffset, length, goesOn),
   );

@@ -199,7 +199,7 @@ async function writeZeroToken(
 ): Promise<Buffer> {
   const { endOfFile } = await data.size();
   const room = offset < endOfFile ? Math.min(length, endOfFile - offset) : length;
-  beginChange(open);
+  await beginChange(request, open);
   const done = await open.stream.changes.run({ offset, length: room }, () => writeZeros(data, offset, room));
   request.server.context.metrics.copied("odx", "zero", done);
   return writeOutput(done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize)));
@@ -268,7 +268,7 @@ async function copy(
       return changes.run(range, work);
     },
   };
-  beginChange(open);
+  await beginChange(request, open);
   try {
     const from = use.record.offset + transferOffset;
     const progress = await copyFromSource(source, from, target, offset, length, budget);

@@ -4,6 +4,7 @@ import { FileAttribute } from "../../../nt/attributes.ts";
 import { toSafeLength } from "../../../nt/length.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { noteWritten, reportModified } from "../../state/report-change.ts";
@@ -57,7 +58,7 @@ export async function setZeroData(request: Request, ioctl: IoctlRequest): Promis
   if (open.stream.locks.blocksIo(open, range.offset, range.length, true)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
-  open.stream.oplock.breakForChange(open);
+  await breakForChange(request, open);
   noteWritten(open);
   await open.stream.changes.run(range, () => data.zero(range));
   return NO_OUTPUT;
@@ -113,7 +114,7 @@ export async function fileLevelTrim(request: Request, ioctl: IoctlRequest): Prom
   const unit = open.file.volume.info.allocationUnit;
   const { endOfFile } = await data.size();
   let processed = 0;
-  open.stream.oplock.breakForChange(open);
+  await breakForChange(request, open);
   noteWritten(open);
   for (const { offset, length } of ranges) {
     const start = toSafeLength(offset);

@@ -5,7 +5,9 @@ import { Access } from "../../../nt/access-mask.ts";
 import { FileAttribute } from "../../../nt/attributes.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeFile } from "../../../vfs/volume.ts";
+import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
+import { STRANGER } from "../../state/oplock.ts";
 import type { FileTable } from "../../state/shared-file.ts";
 import { ShareAccess } from "../../wire/constants.ts";
 
@@ -44,7 +46,10 @@ export async function checkReplacement(
   const known = files.find(target.fileId);
   if (known?.links.some((link) => link.deletePending && link.removal !== "done"))
     throw new SmbError(NtStatus.DELETE_PENDING);
-  if (known === undefined || known.opens.size === 0) return;
+  if (known === undefined) return;
+  for (const { oplock } of known.streams.values())
+    await awaitRevocation(request, () => oplock.breakForRename(STRANGER));
+  if (known.opens.size === 0) return;
   if (!replacement.posixSemantics) throw new SmbError(NtStatus.ACCESS_DENIED);
   known.checkSharing(undefined, false, Access.DELETE, ALL_SHARED);
 }

@@ -4,6 +4,8 @@ import { Access } from "../../../nt/access-mask.ts";
 import { FileAttribute } from "../../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
+import { awaitRevocation } from "../../oplock-break.ts";
+import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { reportDirectoryDeleted } from "../../state/report-change.ts";
 import { FileDispositionFlag } from "../../wire/fscc/rename-info.ts";
@@ -16,13 +18,13 @@ const KNOWN_FLAGS =
   FileDispositionFlag.IGNORE_READONLY_ATTRIBUTE;
 
 /** FileDispositionInformation (MS-FSA 2.1.5.15.3). */
-export function setDisposition(open: FileOpen, deletePending: boolean): Awaitable<void> {
+export function setDisposition(request: Request, open: FileOpen, deletePending: boolean): Awaitable<void> {
   if (!deletePending) return mark(open, false, false);
-  return chain(checkDeletable(open, false), () => mark(open, true, false));
+  return chain(checkDeletable(request, open, false), () => mark(open, true, false));
 }
 
 /** FileDispositionInformationEx (MS-FSA 2.1.5.15.4, MS-FSCC 2.4.12). */
-export function setDispositionEx(open: FileOpen, flags: number): Awaitable<void> {
+export function setDispositionEx(request: Request, open: FileOpen, flags: number): Awaitable<void> {
   if ((flags & ~KNOWN_FLAGS) !== 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
   const deletes = (flags & FileDispositionFlag.DELETE) !== 0;
   if ((flags & FileDispositionFlag.ON_CLOSE) !== 0) {
@@ -36,12 +38,19 @@ export function setDispositionEx(open: FileOpen, flags: number): Awaitable<void>
   const ignoresReadOnly =
     (flags & FileDispositionFlag.IGNORE_READONLY_ATTRIBUTE) !== 0 &&
     (open.grantedAccess & Access.WRITE_ATTRIBUTES) !== 0;
-  return chain(checkDeletable(open, ignoresReadOnly), () =>
+  return chain(checkDeletable(request, open, ignoresReadOnly), () =>
     mark(open, true, (flags & FileDispositionFlag.POSIX_SEMANTICS) !== 0),
   );
 }
 
-function checkDeletable(open: FileOpen, ignoresReadOnly: boolean): Awaitable<void> {
+/** Who caches handles closes them now, so that the file can go with its last handle in use. */
+function checkDeletable(request: Request, open: FileOpen, ignoresReadOnly: boolean): Awaitable<void> {
+  return chain(mayBeDeleted(open, ignoresReadOnly), () =>
+    awaitRevocation(request, () => open.stream.oplock.breakHandles(open)),
+  );
+}
+
+function mayBeDeleted(open: FileOpen, ignoresReadOnly: boolean): Awaitable<void> {
   const { file, link, stream } = open;
   if (link.path.length === 0 && stream.name === "") throw new SmbError(NtStatus.ACCESS_DENIED);
   return chain(file.node.stat(), (stat) => {

@@ -4,6 +4,7 @@ import { Access } from "../../../nt/access-mask.ts";
 import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
+import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { everythingFrom } from "../../state/data-changes.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
@@ -54,10 +55,10 @@ export function setFile(request: Request, open: FileOpen, message: SetInfoReques
       return setLink(request, open, decodeFileLinkInformation(reader));
     case Class.FileDispositionInformation:
       requireAccess(open, Access.DELETE);
-      return setDisposition(open, decodeFileDispositionInformation(reader));
+      return setDisposition(request, open, decodeFileDispositionInformation(reader));
     case Class.FileDispositionInformationEx:
       requireAccess(open, Access.DELETE);
-      return setDispositionEx(open, decodeFileDispositionInformationEx(reader));
+      return setDispositionEx(request, open, decodeFileDispositionInformationEx(reader));
     case Class.FilePositionInformation:
       return setPosition(open, decodeFilePositionInformation(reader));
     case Class.FileFullEaInformation:
@@ -66,9 +67,9 @@ export function setFile(request: Request, open: FileOpen, message: SetInfoReques
     case Class.FileModeInformation:
       return setMode(open, decodeFileModeInformation(reader));
     case Class.FileAllocationInformation:
-      return setAllocation(open, decodeFileAllocationInformation(reader));
+      return setAllocation(request, open, decodeFileAllocationInformation(reader));
     case Class.FileEndOfFileInformation:
-      return setEndOfFile(open, decodeFileEndOfFileInformation(reader));
+      return setEndOfFile(request, open, decodeFileEndOfFileInformation(reader));
     case Class.FileValidDataLengthInformation:
       return setValidDataLength(request, open, decodeFileValidDataLengthInformation(reader));
     case Class.FileShortNameInformation:
@@ -101,24 +102,25 @@ function checkedSize(open: FileOpen, size: bigint): number {
 const RESIZE_FILTER = CompletionFilter.SIZE | CompletionFilter.ATTRIBUTES;
 
 /** MS-FSA 2.1.5.15.5. */
-function setEndOfFile(open: FileOpen, endOfFile: bigint): Awaitable<void> {
+function setEndOfFile(request: Request, open: FileOpen, endOfFile: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, endOfFile);
-  open.stream.oplock.breakForChange(open);
-  showWriteTime(open.file);
-  return chain(
-    keepFrozenTimes(open, () => open.stream.changes.run(everythingFrom(size), () => data.setEndOfFile(size))),
-    () => reportResized(open, RESIZE_FILTER),
-  );
+  return resize(request, open, () => open.stream.changes.run(everythingFrom(size), () => data.setEndOfFile(size)));
+}
+
+function resize(request: Request, open: FileOpen, change: () => Awaitable<void>): Awaitable<void> {
+  const changed = chain(breakForChange(request, open), () => {
+    showWriteTime(open.file);
+    return keepFrozenTimes(open, change);
+  });
+  return chain(changed, () => reportResized(open, RESIZE_FILTER));
 }
 
 /** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file. */
-function setAllocation(open: FileOpen, allocationSize: bigint): Awaitable<void> {
+function setAllocation(request: Request, open: FileOpen, allocationSize: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, allocationSize);
-  open.stream.oplock.breakForChange(open);
-  showWriteTime(open.file);
-  const changed = keepFrozenTimes(open, () =>
+  return resize(request, open, () =>
     open.stream.changes.run(everythingFrom(size), () =>
       chain(data.size(), ({ endOfFile }) => {
         if (size >= endOfFile) return data.setAllocation(size);
@@ -126,7 +128,6 @@ function setAllocation(open: FileOpen, allocationSize: bigint): Awaitable<void> 
       }),
     ),
   );
-  return chain(changed, () => reportResized(open, RESIZE_FILTER));
 }
 
 /** MS-FSA 2.1.5.15.17: what lies behind the valid data reads as zeros anyway, so that there is nothing to expose. */

@@ -2,6 +2,7 @@
 
 import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
+import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { reportLink } from "../../state/report-change.ts";
@@ -27,6 +28,7 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
   }
   const target = path.components;
   const { mayDeleteChild } = await checkDestination(request, file.volume, files, target, false);
+  await awaitRevocation(request, () => open.stream.oplock.breakForRename(open));
   const existing = await file.volume.open(target);
   try {
     if (existing !== undefined) {
@@ -42,7 +44,7 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
     }
     if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
     await file.volume.link(file.node, target, info.replaceIfExists);
-    reportLink(files, target, existing?.path);
+    reportLink(files, target, existing?.path, open.lease?.parentId);
   } finally {
     await existing?.file.close();
   }

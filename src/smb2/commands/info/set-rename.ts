@@ -5,6 +5,7 @@ import type { FileTime } from "../../../nt/filetime.ts";
 import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { NtPath, OpenedFile, Volume } from "../../../vfs/volume.ts";
+import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
@@ -62,7 +63,10 @@ async function rename(request: Request, open: FileOpen, wanted: Rename): Promise
   if (wanted.rootDirectory !== 0n || fileName === "" || fileName.startsWith("\\")) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
-  if (fileName.startsWith(":")) return renameStream(open, fileName, wanted.replaceIfExists);
+  if (fileName.startsWith(":")) {
+    await awaitRevocation(request, () => open.stream.oplock.breakForRename(open));
+    return renameStream(open, fileName, wanted.replaceIfExists);
+  }
   return renameLink(request, open, wanted);
 }
 
@@ -81,6 +85,8 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
   if (path.stream !== "" || path.type !== "" || (path.trailingSeparator && !node.directory)) {
     throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   }
+  await awaitRevocation(request, () => open.stream.oplock.breakForRename(open));
+  if (node.directory) await awaitRevocation(request, () => breakBelow(files, open));
   checkMovable(files, open, target);
   const existing = await volume.open(target);
   try {
@@ -156,6 +162,18 @@ async function markForArchive(open: FileOpen): Promise<void> {
   await keepFrozenTimes(open, () => node.setBasic({ attributes: attributes | FileAttribute.ARCHIVE }));
 }
 
+/** Handles below a directory that are only cached give way to its new name (MS-FSA 2.1.4.2). */
+function breakBelow(files: FileTable, open: FileOpen): Promise<void> | undefined {
+  const waits: Promise<void>[] = [];
+  for (const file of files.openBelow(open.link.path)) {
+    for (const { oplock } of file.streams.values()) {
+      const broken = oplock.breakForRename(open);
+      if (broken !== undefined) waits.push(broken);
+    }
+  }
+  return waits.length === 0 ? undefined : Promise.all(waits).then(() => {});
+}
+
 /** @throws SmbError ACCESS_DENIED the name is to be deleted, or the directory is in use or would hold itself */
 function checkMovable(files: FileTable, { file, link }: FileOpen, target: NtPath): void {
   if (link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
@@ -177,4 +195,5 @@ function moveLinks(files: FileTable, moved: Link, from: NtPath, to: NtPath, dire
       if (link !== moved && isBelow(link.path, from)) link.path = [...to, ...link.path.slice(from.length)];
     }
   }
+  files.directoryLeases.moved();
 }

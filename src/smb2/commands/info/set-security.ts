@@ -6,6 +6,7 @@ import { type Awaitable, chain } from "../../../nt/awaitable.ts";
 import { readSecurityDescriptor } from "../../../nt/security-descriptor.ts";
 import { mergeSecurityInformation, SecurityInformation } from "../../../nt/security-information.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
+import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
 import { reportModified } from "../../state/report-change.ts";
@@ -25,13 +26,17 @@ export function setSecurity(request: Request, open: FileOpen, message: SetInfoRe
   const { identity } = request.session;
   if (identity === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
   const { input } = message;
-  return chain(node.security(), (current) => {
-    const { owner } = readSecurityDescriptor(input);
-    if ((parts & (OWNER | BACKUP)) !== 0 && owner !== undefined && owner !== readSecurityDescriptor(current).owner) {
-      if (!mayAssignOwner(identity, owner)) throw new SmbError(NtStatus.INVALID_OWNER);
-    }
-    return chain(node.setSecurity(mergeSecurityInformation(current, input, parts, node.directory)), () =>
-      reportModified(open, CompletionFilter.SECURITY),
-    );
-  });
+  const broken = awaitRevocation(request, () => open.stream.oplock.breakHandles(open));
+  return chain(
+    chain(broken, () => node.security()),
+    (current) => {
+      const { owner } = readSecurityDescriptor(input);
+      if ((parts & (OWNER | BACKUP)) !== 0 && owner !== undefined && owner !== readSecurityDescriptor(current).owner) {
+        if (!mayAssignOwner(identity, owner)) throw new SmbError(NtStatus.INVALID_OWNER);
+      }
+      return chain(node.setSecurity(mergeSecurityInformation(current, input, parts, node.directory)), () =>
+        reportModified(open, CompletionFilter.SECURITY),
+      );
+    },
+  );
 }
