@@ -9,6 +9,7 @@ describe("errno", () => {
   it.each([
     [Errno.ENOSPC, NtStatus.DISK_FULL],
     [Errno.EDQUOT, NtStatus.DISK_FULL],
+    [Errno.EFBIG, NtStatus.INVALID_PARAMETER],
     [Errno.EROFS, NtStatus.MEDIA_WRITE_PROTECTED],
     [Errno.EMFILE, NtStatus.TOO_MANY_OPENED_FILES],
     [Errno.ENFILE, NtStatus.TOO_MANY_OPENED_FILES],
