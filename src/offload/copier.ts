@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { chain } from "../nt/awaitable.ts";
 import type { VolumeStream } from "../vfs/volume.ts";
 import type { CopyWay } from "./operations.ts";
 
+/** Bytes; holes of a source are found in steps of this size. */
+const HOLE_STEP = 64 * 1024;
+/** Bytes of zeros; no data move. */
+const ZERO_PIECE = 16 * 1024 ** 4;
 /** Bytes in memory while data go from one volume to another. */
 const BUFFER_SIZE = 1024 * 1024;
 
@@ -27,13 +32,58 @@ export async function copyRange(
   const byStorage = target.copyFrom(source, sourceOffset, targetOffset, length);
   if (byStorage !== undefined) return { bytes: await byStorage, way: "kernel" };
   let done = 0;
-  const buffer = Buffer.allocUnsafeSlow(Math.min(BUFFER_SIZE, length));
+  let buffer: Buffer | undefined;
   while (done < length) {
-    const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
+    const { bytes, zero } = await nextRun(source, sourceOffset + done, length - done);
+    if (zero) {
+      await writeZeros(target, targetOffset + done, bytes);
+      done += bytes;
+      continue;
+    }
+    buffer ??= Buffer.allocUnsafeSlow(Math.min(BUFFER_SIZE, length));
+    const piece = buffer.subarray(0, bytes);
     const count = await source.read(sourceOffset + done, piece);
     if (count === 0) break;
     await target.write(targetOffset + done, piece.subarray(0, count));
     done += count;
   }
   return { bytes: done, way: "process" };
+}
+
+/** The bytes from an offset on that are zeros without being stored, or that have to be read: what fits the buffer at most. */
+async function nextRun(
+  source: VolumeStream,
+  offset: number,
+  length: number,
+): Promise<{ readonly bytes: number; readonly zero: boolean }> {
+  const most = Math.min(BUFFER_SIZE, length);
+  if (source.isKnownZero === undefined) return { bytes: most, zero: false };
+  const { endOfFile } = await source.size();
+  // Behind its end a source is no zeros: it is over.
+  const readable = Math.min(length, endOfFile - offset);
+  if (readable <= 0) return { bytes: most, zero: false };
+  if (await source.isKnownZero({ offset, length: readable })) return { bytes: readable, zero: true };
+  let bytes = 0;
+  let zero: boolean | undefined;
+  while (bytes < Math.min(most, readable)) {
+    const step = Math.min(HOLE_STEP - ((offset + bytes) % HOLE_STEP), readable - bytes, most - bytes);
+    const isZero = await source.isKnownZero({ offset: offset + bytes, length: step });
+    zero ??= isZero;
+    if (zero !== isZero) break;
+    bytes += step;
+  }
+  return { bytes, zero: zero === true };
+}
+
+/** Makes a range zero, and the file as long as that. @returns bytes done */
+export async function writeZeros(target: VolumeStream, offset: number, length: number): Promise<number> {
+  const count = Math.min(length, ZERO_PIECE);
+  const { endOfFile } = await target.size();
+  if (offset < endOfFile) await target.zero({ offset, length: Math.min(count, endOfFile - offset) });
+  // Asked again, and acted upon at once: whoever has made the file longer meanwhile must not lose that.
+  const extended = chain(target.size(), ({ endOfFile: end }) =>
+    offset + count > end ? target.setEndOfFile(offset + count) : undefined,
+  );
+  await extended;
+  return count;
 }

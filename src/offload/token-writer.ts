@@ -3,7 +3,7 @@
 import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import type { ByteRange, Volume, VolumeStream } from "../vfs/volume.ts";
-import { copyRange } from "./copier.ts";
+import { copyRange, writeZeros } from "./copier.ts";
 import type { CopyWay } from "./operations.ts";
 import type { Place } from "./preserved-ranges.ts";
 import { invalidToken } from "./refusal.ts";
@@ -34,8 +34,6 @@ export interface CopyProgress {
 const CLONE_PIECE = 1024 ** 3;
 /** Bytes copied by one call. */
 const COPY_PIECE = 8 * 1024 * 1024;
-/** Bytes of zeros; no data move. */
-const ZERO_PIECE = 16 * 1024 ** 4;
 
 interface Piece {
   /** 0 where the data moved elsewhere while they were read. */
@@ -168,13 +166,4 @@ async function copySome(
   const { bytes, way } = await copyRange(source, from, target, to, length);
   if (bytes < length) throw new SmbError(NtStatus.INVALID_TOKEN, "the data of the token end early");
   return way;
-}
-
-/** Makes a range zero, and the file as long as that. @returns bytes done */
-export async function writeZeros(target: VolumeStream, offset: number, length: number): Promise<number> {
-  const count = Math.min(length, ZERO_PIECE);
-  const { endOfFile } = await target.size();
-  if (offset < endOfFile) await target.zero({ offset, length: Math.min(count, endOfFile - offset) });
-  if (offset + count > endOfFile) await target.setEndOfFile(offset + count);
-  return count;
 }

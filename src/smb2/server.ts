@@ -6,6 +6,7 @@ import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { Connection } from "./connection.ts";
 import { breakEvents } from "./oplock-break.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
 import { SlowRequests } from "./slow-requests.ts";
 import { AppInstances } from "./state/app-instance.ts";
@@ -33,6 +34,7 @@ export class Smb2Server {
   readonly resumeKeys = new Map<string, Open>();
   /** Tokens of offloaded copies. */
   readonly offload: OffloadEngine;
+  readonly refusedTokens: RefusalLog;
   /** Handles that outlive their connections. */
   readonly durableOpens: DurableOpens;
   /** Handles that outlive the server, where it keeps any. */
@@ -70,6 +72,7 @@ export class Smb2Server {
       expired: (open) => void this.close(open),
     });
     this.#breakEvents = breakEvents(this);
+    this.refusedTokens = new RefusalLog(context.log, context.clock, "an offload token was refused");
     this.offload = new OffloadEngine({
       options: { ...defaultOffloadOptions, ...context.offload },
       clock: context.clock,

@@ -14,7 +14,7 @@ const body: TokenBody = {
   expires: 1_700_000_000_000,
   place: { kind: "issuer" },
 };
-const fixedHex = `${"11".repeat(16)}${"22".repeat(8)}0000000000001000` + "00000000000003e8" + "0000018bcfe56800" + "1c";
+const fixedHex = `${"11".repeat(16)}${"22".repeat(8)}000000000000100000000000000003e80000018bcfe568001c`;
 const sidHex = "010500000000000515000000010000000200000003000000e8030000";
 const volume = Buffer.alloc(16, 0x33);
 

@@ -36,6 +36,7 @@ const TIMESTAMP_TICK = 15;
 /** Calls for one range of zeros, before its rest is done by one. */
 const MAX_ZERO_PIECES = 64;
 const SETTLE_TRIES = 10;
+const HOLE = FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE;
 const ZEROS = Buffer.alloc(256 * 1024);
 
 /** What a data stream needs of its file. */
@@ -176,7 +177,9 @@ export class DataStream implements VolumeStream {
 
   async #zeroPiece(fd: number, offset: number, length: number): Promise<void> {
     const mode = this.#owner.isSparse() ? FallocateMode.PUNCH_HOLE : FallocateMode.ZERO_RANGE;
-    const result = await fallocate(fd, mode | FallocateMode.KEEP_SIZE, offset, length);
+    let result = await fallocate(fd, mode | FallocateMode.KEEP_SIZE, offset, length);
+    // There is no room to have zeros allocated: they can do without.
+    if (result === -Errno.ENOSPC) result = await fallocate(fd, HOLE, offset, length);
     if (!isUnsupported(result)) {
       check(result, "fallocate");
       return;

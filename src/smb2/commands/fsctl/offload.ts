@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../../nt/status.ts";
+import { writeZeros } from "../../../offload/copier.ts";
 import type { TokenHolder } from "../../../offload/engine.ts";
 import { invalidToken, type RefusalReason } from "../../../offload/refusal.ts";
 import type { TokenOrigin, TokenUse } from "../../../offload/token-registry.ts";
 import { isZeroToken } from "../../../offload/token-seal.ts";
 import { PinnedSource, type TokenSource } from "../../../offload/token-source.ts";
-import { type CopyTarget, copyFromSource, writeZeros } from "../../../offload/token-writer.ts";
+import { type CopyTarget, copyFromSource } from "../../../offload/token-writer.ts";
 import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
 import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
@@ -292,10 +293,9 @@ function goesOn(request: Request, open: FileOpen): () => boolean {
 
 /** Whatever is wrong with a token, the client learns the same; the administrator learns more. */
 function refuse(request: Request, open: FileOpen, reason: RefusalReason): SmbError {
-  const { log } = request.server.context;
+  const { refusedTokens } = request.server;
   const { userName, ...origin } = originOf(request, open);
   const details = { user: userName, ...origin, reason };
-  if (innocent.has(reason)) log.info(details, "an offload token was refused");
-  else log.warn(details, "an offload token was refused");
+  refusedTokens.write(innocent.has(reason) ? "info" : "warn", details);
   return invalidToken(reason);
 }
