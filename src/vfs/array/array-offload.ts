@@ -5,6 +5,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import { RodType, type ThirdPartyCopy } from "../../scsi/commands/vpd-third-party-copy.ts";
 import { ScsiError } from "../../scsi/errors.ts";
 import type { BlockRange } from "../../scsi/logical-unit.ts";
+import { ntStatusOf } from "../../scsi/nt-status.ts";
 import type { ByteRange, StorageOffload, StorageToken, VolumeStream } from "../volume.ts";
 import { ArrayStream } from "./array-stream.ts";
 import type { ArrayContext } from "./context.ts";
@@ -270,13 +271,7 @@ function isIncapable(error: ScsiError): boolean {
 /** What the client is told where the array does not copy (MS-FSCC 2.3.43). */
 function copyError(error: unknown, address: string): Error {
   if (!(error instanceof ScsiError)) return toSmbError(error, address);
-  const message = `${address}: ${error.message}`;
-  if (error.is(5, 0x23)) return new SmbError(NtStatus.INVALID_TOKEN, message, { cause: error });
-  if (error.is(5, 0x08, 0x04)) return new SmbError(NtStatus.DEVICE_UNREACHABLE, message, { cause: error });
-  if (error.is(5, 0x20) || error.is(5, 0x24)) {
-    return new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED, message, { cause: error });
-  }
-  return toSmbError(error, address);
+  return new SmbError(ntStatusOf(error, true), `${address}: ${error.message}`, { cause: error });
 }
 
 /** What of the extents lies between two bytes of the stream. */

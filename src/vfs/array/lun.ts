@@ -4,6 +4,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ThirdPartyCopy } from "../../scsi/commands/vpd-third-party-copy.ts";
 import { FateUnknownError, ScsiError, TransportError } from "../../scsi/errors.ts";
 import type { LogicalUnit, LogicalUnitDescription } from "../../scsi/logical-unit.ts";
+import { ntStatusOf } from "../../scsi/nt-status.ts";
 import { ArrayVolumeError } from "./errors.ts";
 
 /** Bytes of zeros, for padding. */
@@ -133,16 +134,10 @@ export class Lun {
 export function toSmbError(error: unknown, address: string): Error {
   if (error instanceof SmbError || !(error instanceof Error)) return error as Error;
   const message = `${address}: ${error.message}`;
-  if (error instanceof ScsiError) return new SmbError(statusOf(error), message, { cause: error });
+  if (error instanceof ScsiError) return new SmbError(ntStatusOf(error, false), message, { cause: error });
   if (error instanceof ArrayVolumeError) return new SmbError(NtStatus.DEVICE_NOT_READY, message, { cause: error });
   if (error instanceof TransportError) return new SmbError(NtStatus.IO_DEVICE_ERROR, message, { cause: error });
   return error;
-}
-
-function statusOf(error: ScsiError): NtStatus {
-  if (error.is(7, 0x27, 0x07)) return NtStatus.DISK_FULL;
-  if (error.is(7, 0x27)) return NtStatus.MEDIA_WRITE_PROTECTED;
-  return NtStatus.IO_DEVICE_ERROR;
 }
 
 /** When a failed write is known to be over: what it was writing to must not be given to anybody before. */
