@@ -21,7 +21,7 @@ import { LogicalUnit } from "./scsi/unit.ts";
 import { SessionTable } from "./sessions.ts";
 import { Medium } from "./storage/medium.ts";
 
-const defaultTransferBytes = 16 * 1024 * 1024;
+const defaultTransferBytes = 32 * 1024 * 1024;
 
 interface MutablePort extends TargetPort {
   state: AccessState;

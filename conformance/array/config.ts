@@ -19,7 +19,7 @@ export interface UnitConfig {
   /** Thin provisioning with UNMAP; default true. */
   readonly thin?: boolean;
   readonly readOnly?: boolean;
-  /** MAXIMUM TRANSFER LENGTH in blocks; default: 16 MiB. */
+  /** MAXIMUM TRANSFER LENGTH in blocks; default: 32 MiB. */
   readonly maxTransferBlocks?: number;
 }
 

@@ -174,8 +174,9 @@ export class FullFeaturePhase {
     const { nexus } = this.#session;
     if (nexus === undefined) return;
     task.started = true;
-    const { lun, cdb, attribute } = task.command;
-    const outcome = this.#host.execute({ nexus, lun, cdb, attribute, dataOut, signal: task.signal });
+    const { lun, cdb, attribute, write } = task.command;
+    const expectedLength = write ? task.command.expectedLength : 0;
+    const outcome = this.#host.execute({ nexus, lun, cdb, attribute, dataOut, expectedLength, signal: task.signal });
     if (outcome instanceof Promise) {
       outcome.then(
         (settled) => this.#finish(task, settled),

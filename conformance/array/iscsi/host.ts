@@ -17,6 +17,8 @@ export interface ScsiRequest {
   readonly cdb: Buffer;
   readonly attribute: number;
   readonly dataOut: Buffer;
+  /** Expected Data Transfer Length of a write; 0 of others. */
+  readonly expectedLength: number;
   readonly signal: AbortSignal;
 }
 

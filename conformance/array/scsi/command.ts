@@ -13,6 +13,8 @@ export interface Command {
   readonly cdb: Buffer;
   /** What the initiator sent: as much as the CDB asks for, or less. */
   readonly dataOut: Buffer;
+  /** Bytes that the initiator said it would transfer. */
+  readonly expectedLength: number;
   readonly nexus: Nexus;
   readonly unit: LogicalUnit;
   readonly array: ArrayServices;
@@ -92,6 +94,14 @@ export function checkRange(unit: LogicalUnit, lba: number, count: number): void 
 /** Throws where protection information is asked for: there is none (SBC-3 4.22). */
 export function checkProtect(cdb: Buffer): void {
   if ((cdb.readUInt8(1) & 0xe0) !== 0) throw invalidFieldInCdb(1);
+}
+
+/**
+ * Throws where the initiator wants to send another amount than the CDB asks for, by commands that are all or nothing:
+ * part of their data would mean something else.
+ */
+export function checkExpectedLength(command: Command, bytes: number): void {
+  if (command.expectedLength !== bytes) throw invalidFieldInCdb(0);
 }
 
 /** The parameter list; throws where less arrived than the CDB announced. */

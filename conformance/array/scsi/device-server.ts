@@ -121,8 +121,8 @@ export class DeviceServer {
     // NACA: no auto contingent allegiance (SAM-5 5.2).
     if ((cdb.readUInt8(row.usage.length - 1) & 0x04) !== 0) throw invalidFieldInCdb(row.usage.length - 1);
     if (row.writes === true && unit.writeProtected) throw writeProtected();
-    const { dataOut, signal } = request;
-    const command: Command = { cdb, dataOut, nexus, unit, array: this.#array, effects, signal };
+    const { dataOut, expectedLength, signal } = request;
+    const command: Command = { cdb, dataOut, expectedLength, nexus, unit, array: this.#array, effects, signal };
     return row.run(command);
   }
 

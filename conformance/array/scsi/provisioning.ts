@@ -5,6 +5,7 @@ import {
   allocated,
   type Command,
   type CommandRow,
+  checkExpectedLength,
   checkProtect,
   checkRange,
   parameterList,
@@ -23,10 +24,10 @@ import {
 import type { LogicalUnit } from "./unit.ts";
 
 /** Block Limits VPD page: MAXIMUM UNMAP LBA COUNT and MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT. */
-export const maxUnmapBlocks = 0x40_0000;
+export const maxUnmapBlocks = 0x10_0000;
 export const maxUnmapDescriptors = 256;
 /** MAXIMUM WRITE SAME LENGTH in blocks. */
-export const maxWriteSameBlocks = 0x40_0000;
+export const maxWriteSameBlocks = 0x10_0000;
 
 /** Bytes of one write when a pattern is repeated. */
 const patternBytes = 1024 * 1024;
@@ -83,8 +84,8 @@ function writeSame(command: Command): undefined {
   if (blocks === 0) checkStart(unit, lba);
   const { medium } = unit;
   const { blockBytes } = medium;
+  checkExpectedLength(command, hasData(cdb) ? blockBytes : 0);
   const block = hasData(cdb) ? command.dataOut.subarray(0, blockBytes) : Buffer.alloc(blockBytes);
-  if (block.length < blockBytes) throw parameterListLengthError();
   checkMedium(unit, { lba, count: blocks }, true);
   if (wantsUnmap && block.every((byte) => byte === 0)) {
     medium.deallocate(lba * blockBytes, blocks * blockBytes);

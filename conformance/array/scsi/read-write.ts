@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** READ, WRITE, WRITE AND VERIFY, VERIFY, COMPARE AND WRITE, PRE-FETCH, SYNCHRONIZE CACHE (SBC-3 5). */
 import { bytesToTransfer, checkedExtent, checkMedium, type Extent, extentOf } from "./addressing.ts";
-import { type Command, type CommandRow, checkProtect, checkRange, readU64 } from "./command.ts";
+import { type Command, type CommandRow, checkExpectedLength, checkProtect, checkRange, readU64 } from "./command.ts";
 import { CheckCondition, invalidFieldInCdb, parameterListLengthError, SenseKey, sense } from "./sense.ts";
 import type { LogicalUnit } from "./unit.ts";
 
@@ -15,12 +15,14 @@ function read(command: Command): Buffer | undefined {
   return medium.read(extent.lba * medium.blockBytes, extent.count * medium.blockBytes);
 }
 
-/** The data of a write: whole blocks, as many as the CDB asks for. */
+/**
+ * The data of a write. Where the initiator expected to send less than the CDB asks for, the whole blocks of that: the
+ * residual count tells it (RFC 7143 11.4.5.1).
+ */
 function blocksOf(command: Command, extent: Extent): Buffer {
-  const bytes = extent.count * command.unit.medium.blockBytes;
-  // The initiator expected to send less than the CDB says: nothing is written (RFC 7143 11.4.5.1 leaves that open).
-  if (command.dataOut.length < bytes) throw parameterListLengthError();
-  return command.dataOut.subarray(0, bytes);
+  const { blockBytes } = command.unit.medium;
+  const blocks = Math.min(extent.count, Math.floor(command.dataOut.length / blockBytes));
+  return command.dataOut.subarray(0, blocks * blockBytes);
 }
 
 function write(command: Command): undefined {
@@ -83,10 +85,10 @@ function compareAndWrite(command: Command): undefined {
   checkProtect(cdb);
   const extent = { lba: readU64(cdb, 2), count: cdb.readUInt8(13) };
   checkRange(unit, extent.lba, extent.count);
-  if (extent.count === 0) return;
   const { medium } = unit;
   const bytes = extent.count * medium.blockBytes;
-  if (command.dataOut.length < 2 * bytes) throw parameterListLengthError();
+  checkExpectedLength(command, 2 * bytes);
+  if (extent.count === 0) return;
   checkMedium(unit, extent, false);
   const found = medium.read(extent.lba * medium.blockBytes, bytes);
   const expected = command.dataOut.subarray(0, bytes);
