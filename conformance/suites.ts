@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All suites, cheapest first. */
+import { arrayGuestSuite } from "./array-guest/suite.ts";
+import { arrayLibiscsiSuite } from "./array-libiscsi/suite.ts";
 import { fuzzSuite } from "./fuzz/suite.ts";
 import { initiatorSuite } from "./initiator/suite.ts";
 import { kernelClientSuite } from "./kernel-client/suite.ts";
@@ -18,6 +20,8 @@ export const suites: readonly Suite[] = [
   rcloneSuite,
   tsharkSuite,
   fuzzSuite,
+  arrayLibiscsiSuite,
+  arrayGuestSuite,
   resumeSuite,
   kernelClientSuite,
   smbtortureSuite,

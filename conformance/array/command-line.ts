@@ -9,7 +9,8 @@ import { type OdxOptions, RodType } from "./odx/options.ts";
 export const usage = `usage: npm run array -- [--listen HOST:PORT[,GROUP]] ... [--target NAME] --lun FILE[:SIZE][,OPTION ...] ...
 
   --listen HOST:PORT[,GROUP]  a portal in a target portal group; 127.0.0.1:3260,1 by default
-  --target NAME               the LUNs that follow belong to this target; its number is its place, from 0
+  --target NAME               the LUNs that follow belong to this target
+  --lun-number N              the number of the next LUN; else it is the next one, from 0
   --lun FILE[:SIZE][,OPTION]  a LUN on a sparse file, made where it is missing. SIZE in bytes or with K, M, G, T.
                               Options: block=512|4096, physical=EXPONENT, id=NAME, ro, thick
   --chap USER:SECRET          who may log in to the last --target, or to all before the first one
@@ -17,7 +18,7 @@ export const usage = `usage: npm run array -- [--listen HOST:PORT[,GROUP]] ... [
   --identity NAME             what LUNs and tokens are named by; keep it to keep the LUNs' serial numbers
   --control HOST:PORT         where the fault switches listen (README.md)
 
-iSCSI: --header-digest, --data-digest None|CRC32C[,...] in order of preference; --initial-r2t, --no-immediate-data;
+iSCSI: --header-digest, --data-digest None|CRC32C[,...]; --initial-r2t, --no-immediate-data;
   --max-recv-data-segment-length, --max-burst-length, --first-burst-length BYTES; --max-outstanding-r2t, --queue-depth N;
   --nop-interval SECONDS
 
@@ -41,6 +42,7 @@ const optionTypes = {
   help: flag,
   listen: many,
   target: many,
+  "lun-number": many,
   lun: many,
   chap: many,
   "mutual-chap": many,
@@ -114,7 +116,7 @@ function readAccount(value: string): ChapAccount {
 
 interface TargetDraft {
   readonly name: string;
-  readonly luns: UnitConfig[];
+  readonly luns: Record<number, UnitConfig>;
   readonly accounts: ChapAccount[];
   mutual: ChapAccount | undefined;
 }
@@ -191,6 +193,7 @@ function odxOptions(values: Values): Partial<OdxOptions> {
 /** Targets, LUNs and accounts in the order in which they stand. */
 function readTargets(tokens: readonly { readonly kind: string; readonly name?: string; readonly value?: unknown }[]) {
   const drafts: TargetDraft[] = [];
+  let nextLun = 0;
   const forAll: { readonly accounts: ChapAccount[]; mutual: ChapAccount | undefined } = {
     accounts: [],
     mutual: undefined,
@@ -198,13 +201,18 @@ function readTargets(tokens: readonly { readonly kind: string; readonly name?: s
   for (const { name, value } of tokens) {
     if (typeof value !== "string") continue;
     const last = drafts.at(-1);
-    if (name === "target") drafts.push({ name: value, luns: [], accounts: [], mutual: undefined });
+    if (name === "target") {
+      drafts.push({ name: value, luns: {}, accounts: [], mutual: undefined });
+      nextLun = 0;
+    } else if (name === "lun-number") nextLun = readSize(value);
     else if (name === "chap") (last ?? forAll).accounts.push(readAccount(value));
     else if (name === "mutual-chap") (last ?? forAll).mutual = readAccount(value);
     else if (name === "lun") {
-      const draft = last ?? { name: defaultTarget, luns: [], accounts: [], mutual: undefined };
+      const draft = last ?? { name: defaultTarget, luns: {}, accounts: [], mutual: undefined };
       if (last === undefined) drafts.push(draft);
-      draft.luns.push(readUnit(value));
+      if (draft.luns[nextLun] !== undefined) throw new Error(`two LUNs ${nextLun} of ${draft.name}`);
+      draft.luns[nextLun] = readUnit(value);
+      nextLun += 1;
     }
   }
   return drafts.map((draft): TargetConfig => {

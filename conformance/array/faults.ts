@@ -13,8 +13,9 @@ export const faultSchema = z.strictObject({
   expireTokens: z.boolean().optional(),
   /** Milliseconds before the command runs. */
   delay: count.optional(),
-  /** The connection is cut, or no answer comes, before the command runs or after it. */
+  /** The connection is cut before the command runs or after it. */
   drop: z.enum(["before", "after"]).optional(),
+  /** The command hangs until it is aborted, before it has run or after. */
   silence: z.enum(["before", "after"]).optional(),
   /** BUSY, TASK SET FULL or RESERVATION CONFLICT instead of running. */
   status: z.enum(["BUSY", "TASK_SET_FULL", "RESERVATION_CONFLICT"]).optional(),
@@ -52,6 +53,8 @@ export const ruleSchema = z.strictObject({
   unit: z.string().optional(),
   /** Initiator's iSCSI name. */
   initiator: z.string().optional(),
+  /** A block that the command reads or writes by its CDB. */
+  lba: count.optional(),
   /** So many matching commands pass first. */
   after: count.default(0),
   /** And then so many are met; null for all. */
@@ -71,6 +74,8 @@ export interface CommandIdentity {
   readonly command: string;
   readonly unit: string;
   readonly initiator: string;
+  /** Whether it reads or writes a block. */
+  readonly touches: (lba: number) => boolean;
 }
 
 interface ActiveRule {
@@ -118,7 +123,8 @@ export class FaultSwitches {
       const matches =
         (rule.command === undefined || rule.command === identity.command) &&
         (rule.unit === undefined || rule.unit === identity.unit) &&
-        (rule.initiator === undefined || rule.initiator === identity.initiator);
+        (rule.initiator === undefined || rule.initiator === identity.initiator) &&
+        (rule.lba === undefined || identity.touches(rule.lba));
       if (!matches || (rule.times !== null && active.met >= rule.times)) continue;
       if (active.passed < rule.after) {
         active.passed += 1;

@@ -105,7 +105,7 @@ export class SessionTable {
       return;
     }
     if (operation === TaskManagement.LOGICAL_UNIT_RESET) {
-      this.resetUnit(unit, session.nexus);
+      this.resetUnit(unit);
       return;
     }
     for (const other of this.#sessions.values()) {
@@ -114,21 +114,21 @@ export class SessionTable {
     }
   }
 
-  /** Ends all tasks of a unit and its copy operations; all nexuses but the one that asked are told. */
-  resetUnit(unit: LogicalUnit, except?: Nexus): void {
+  /** Ends all tasks of a unit and its copy operations; all nexuses are told (SAM-5 6.3.3). */
+  resetUnit(unit: LogicalUnit): void {
     unit.reset();
     for (const session of this.#sessions.values()) {
       this.#abortTasks(session, unit);
       const { nexus } = session;
       if (nexus === undefined || !this.#reaches(nexus, unit)) continue;
       this.#events.nexusLost(nexus);
-      if (nexus !== except) nexus.replaceAttentions(unit, Attention.BUS_DEVICE_RESET);
+      nexus.replaceAttentions(unit, Attention.BUS_DEVICE_RESET);
     }
   }
 
   #resetTarget(session: Session, cold: boolean): void {
     const target = session.nexus?.target;
-    for (const unit of target?.luns.values() ?? []) this.resetUnit(unit, session.nexus);
+    for (const unit of target?.luns.values() ?? []) this.resetUnit(unit);
     if (!cold) return;
     // A cold reset is a power on: all sessions of the target end (RFC 7143 11.5.1), this one after the response.
     for (const other of this.list()) {

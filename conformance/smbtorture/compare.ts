@@ -5,8 +5,8 @@
  */
 import { fileURLToPath } from "node:url";
 import type { Status } from "../lib/report.ts";
+import { type Row, readTable } from "../lib/table.ts";
 import { suiteOf } from "./catalogue.ts";
-import { type Row, readTable } from "./table.ts";
 
 const statuses: readonly Status[] = ["pass", "fail", "skip"];
 

@@ -8,6 +8,7 @@ import { type FileSystem, type Image, mountImage } from "../lib/image.ts";
 import type { Report, SuiteContext } from "../lib/report.ts";
 import { administrator, alice, bob, type RunningServer, type ShareSpec, startServer } from "../lib/server.ts";
 import { smbclientOk } from "../lib/smbclient.ts";
+import { type Row, readTable, writeTable } from "../lib/table.ts";
 import {
   expectedSeconds,
   listSuites,
@@ -19,7 +20,6 @@ import {
   unsteadiness,
 } from "./catalogue.ts";
 import { type CaseResult, executeSuite } from "./execute.ts";
-import { type Row, readTable, writeTable } from "./table.ts";
 
 const expectedFile = fileURLToPath(new URL("expected.csv", import.meta.url));
 /** Cases whose result hangs on the file system, as far as it differs from that on XFS. */

@@ -195,7 +195,6 @@ export class FullFeaturePhase {
       this.#connection.drop();
       return;
     }
-    if (transport === "silent") return;
     if (transport === "corruptHeaderDigest") this.#connection.corruptNext("header");
     else if (transport === "corruptDataDigest") this.#connection.corruptNext("data");
     sendOutcome(this.#connection, this.#session.identity.parameters, command, outcome, this.#wantedOut(command));

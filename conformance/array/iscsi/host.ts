@@ -30,7 +30,7 @@ export interface ScsiOutcome {
   /** Sense data of a CHECK CONDITION. */
   readonly sense?: Buffer;
   /** What the transport does instead of, or besides, sending the response. */
-  readonly transport?: "drop" | "silent" | "corruptHeaderDigest" | "corruptDataDigest";
+  readonly transport?: "drop" | "corruptHeaderDigest" | "corruptDataDigest";
 }
 
 /** RFC 7143 11.6.1. */

@@ -4,7 +4,7 @@ import { decodeNumber } from "./text.ts";
 
 /** What an array is configured to agree to. */
 export interface IscsiOptions {
-  /** CRC32C or None, in order of preference. */
+  /** What is agreed to; the initiator says what it prefers. */
   readonly headerDigest: readonly ("CRC32C" | "None")[];
   readonly dataDigest: readonly ("CRC32C" | "None")[];
   readonly initialR2T: boolean;

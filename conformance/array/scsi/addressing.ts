@@ -69,7 +69,17 @@ export function checkMedium(unit: LogicalUnit, extent: Extent, writing: boolean)
   throw new CheckCondition(sense(SenseKey.MEDIUM_ERROR, writing ? 0x0c : 0x11, 0x00, bad));
 }
 
-/** Throws for a block that begins inside of the unit and the address behind it that does not. */
+/** Throws unless the block exists. */
 export function checkStart(unit: LogicalUnit, lba: number): void {
   if (lba >= unit.medium.blocks) throw lbaOutOfRange();
+}
+
+/** The groups of opcodes whose CDBs hold an address and a length: of 6 to 16 bytes, without service actions. */
+const readsOrWrites = /^(08|0a|28|2a|2e|2f|34|35|41|88|89|8a|8e|8f|90|91|93|a8|aa|ae|af)$/;
+
+/** Whether a command reads or writes the block. */
+export function addressesBlock(cdb: Buffer, block: number): boolean {
+  if (!readsOrWrites.test(cdb.toString("hex", 0, 1))) return false;
+  const { lba, count } = extentOf(cdb);
+  return block >= lba && block < lba + Math.max(1, count);
 }

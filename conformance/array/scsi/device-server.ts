@@ -3,6 +3,7 @@
 import type { Clock } from "../clock.ts";
 import { type Effects, type FaultSwitches, noEffects, spoilData, statusOf } from "../faults.ts";
 import type { ScsiOutcome, ScsiRequest } from "../iscsi/host.ts";
+import { addressesBlock } from "./addressing.ts";
 import { AccessState, type ArrayServices, type Awaitable, type Command, type CommandRow } from "./command.ts";
 import { hasServiceActions, isThirdPartyCopy, rowOf } from "./command-table.ts";
 import { standardInquiry } from "./inquiry.ts";
@@ -58,6 +59,7 @@ export class DeviceServer {
       command: row?.name ?? `OPCODE ${request.cdb.readUInt8(0).toString(16)}h`,
       unit: unit.options.id,
       initiator: request.nexus.initiatorName,
+      touches: (lba) => addressesBlock(request.cdb, lba),
     });
     const set = this.#taskSet(unit);
     if (set.size >= maxTasks) return { status: ScsiStatus.TASK_SET_FULL };
@@ -84,7 +86,7 @@ export class DeviceServer {
     if (effects.expireTokens === true) this.#array.copyManager.tokens.expireAll();
     if (effects.delay !== undefined) await this.#clock.delay(effects.delay, request.signal);
     if (effects.drop === "before") return { status: ScsiStatus.GOOD, transport: "drop" };
-    if (effects.silence === "before") return { status: ScsiStatus.GOOD, transport: "silent" };
+    if (effects.silence === "before") return hang(request.signal);
     const outcome = await settle(() => {
       const { sense: forced } = effects;
       if (effects.status !== undefined) throw new StatusOnly(statusOf(effects.status));
@@ -93,6 +95,7 @@ export class DeviceServer {
       return this.#run(request, unit, row, effects);
     }, unit.descriptorSense);
     if (effects.delayResponse !== undefined) await this.#clock.delay(effects.delayResponse, request.signal);
+    if (effects.silence === "after") return hang(request.signal);
     const dataIn = outcome.status === ScsiStatus.GOOD ? spoilData(outcome.dataIn, effects) : outcome.dataIn;
     return {
       status: outcome.status,
@@ -184,9 +187,17 @@ function unknownCommand(cdb: Buffer): CheckCondition {
   return hasServiceActions(cdb.readUInt8(0)) ? invalidFieldInCdb(1) : invalidOpcode();
 }
 
+/** A command that stays in the task set until somebody aborts it; its response is not sent then. */
+function hang(signal: AbortSignal): Promise<ScsiOutcome> {
+  return new Promise((resolve) => {
+    const end = () => resolve({ status: ScsiStatus.TASK_ABORTED });
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
+}
+
 function transportOf(effects: Effects): Pick<ScsiOutcome, "transport"> {
   if (effects.drop === "after") return { transport: "drop" };
-  if (effects.silence === "after") return { transport: "silent" };
   if (effects.corruptDigest === "header") return { transport: "corruptHeaderDigest" };
   if (effects.corruptDigest === "data") return { transport: "corruptDataDigest" };
   return {};

@@ -37,7 +37,9 @@ function write(command: Command): undefined {
 
 /** MISCOMPARE DURING VERIFY OPERATION with the offset of the first byte that differs (SBC-3 5.2). */
 function miscompare(found: Buffer, expected: Buffer): CheckCondition {
+  const step = 4096;
   let offset = 0;
+  while (found.subarray(offset, offset + step).equals(expected.subarray(offset, offset + step))) offset += step;
   while (found[offset] === expected[offset]) offset += 1;
   return new CheckCondition(sense(SenseKey.MISCOMPARE, 0x1d, 0x00, offset));
 }

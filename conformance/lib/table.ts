@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Tables of cases as CSV (RFC 4180): `case,expected,reason` and `case,status,detail`. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import type { Status } from "../lib/report.ts";
+import type { Status } from "./report.ts";
 
 export interface Row {
   readonly name: string;
   readonly status: Status;
-  /** Why a case is not expected to pass, or what smbtorture said. */
+  /** Why a case is not expected to pass, or what the suite said. */
   readonly text: string;
 }
 

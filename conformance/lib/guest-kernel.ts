@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
-import { must } from "../lib/process.ts";
+import { must } from "./process.ts";
 
 const metaPackage = "linux-image-amd64";
 
