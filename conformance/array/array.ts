@@ -58,6 +58,7 @@ export class SimulatedArray {
       queueDepth: this.#options.queueDepth,
       target: (targetName) => this.#targets.get(targetName),
       nexusLost: (nexus) => this.copyManager.nexusLost(nexus),
+      unitReset: (unit) => this.copyManager.unitReset(unit),
       log: this.#log,
     });
     const services: ArrayServices = {

@@ -19,6 +19,7 @@ export interface SessionEvents {
   readonly queueDepth: number;
   target(name: string): Target | undefined;
   nexusLost(nexus: Nexus): void;
+  unitReset(unit: LogicalUnit): void;
   log(message: string): void;
 }
 
@@ -117,11 +118,11 @@ export class SessionTable {
   /** Ends all tasks of a unit and its copy operations; all nexuses are told (SAM-5 6.3.3). */
   resetUnit(unit: LogicalUnit): void {
     unit.reset();
+    this.#events.unitReset(unit);
     for (const session of this.#sessions.values()) {
       this.#abortTasks(session, unit);
       const { nexus } = session;
       if (nexus === undefined || !this.#reaches(nexus, unit)) continue;
-      this.#events.nexusLost(nexus);
       nexus.replaceAttentions(unit, Attention.BUS_DEVICE_RESET);
     }
   }

@@ -24,7 +24,7 @@ export class CopyManager {
   }
 
   /** Begins an operation; a list identifier whose operation still runs is refused (SPC-4 6.4.3.2). */
-  begin(nexus: Nexus, listIdentifier: number, serviceAction: number): CopyOperation {
+  begin(nexus: Nexus, unit: LogicalUnit, listIdentifier: number, serviceAction: number): CopyOperation {
     const operations = this.#operations.get(nexus) ?? new Map<number, CopyOperation>();
     // OPERATION IN PROGRESS.
     if (operations.get(listIdentifier)?.running === true) throw illegal(0x00, 0x16);
@@ -33,7 +33,7 @@ export class CopyManager {
       // INSUFFICIENT RESOURCES.
       throw new CheckCondition(sense(SenseKey.ABORTED_COMMAND, 0x55, 0x03));
     }
-    const operation = new CopyOperation(listIdentifier, serviceAction);
+    const operation = new CopyOperation(listIdentifier, serviceAction, unit);
     operations.set(listIdentifier, operation);
     this.#operations.set(nexus, operations);
     return operation;
@@ -53,6 +53,17 @@ export class CopyManager {
   nexusLost(nexus: Nexus): void {
     for (const operation of this.#operations.get(nexus)?.values() ?? []) operation.stop();
     this.#operations.delete(nexus);
+  }
+
+  /** The unit is reset: the operations of all nexuses on it stop and their results are gone. */
+  unitReset(unit: LogicalUnit): void {
+    for (const operations of this.#operations.values()) {
+      for (const [listIdentifier, operation] of [...operations]) {
+        if (operation.unit !== unit) continue;
+        operation.stop();
+        operations.delete(listIdentifier);
+      }
+    }
   }
 
   /** Finds a token here or, where that is allowed, with a peer. */

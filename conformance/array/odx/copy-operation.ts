@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One POPULATE TOKEN or WRITE USING TOKEN, from its start until its result is fetched (SPC-4 6.24). */
+import type { LogicalUnit } from "../scsi/unit.ts";
 import { rodTokenBytes } from "./rod-token.ts";
 
 /** COPY OPERATION STATUS. */
@@ -24,6 +25,8 @@ const pollDelay = 100;
 export class CopyOperation {
   readonly listIdentifier: number;
   readonly serviceAction: number;
+  /** The unit that the command went to. */
+  readonly unit: LogicalUnit;
   readonly #controller = new AbortController();
   status: number = CopyStatus.IN_PROGRESS_FOREGROUND;
   /** Blocks that are done. */
@@ -38,7 +41,8 @@ export class CopyOperation {
   /** The task of a foreground operation is gone: nobody waits for its end. */
   readonly abandoned: AbortSignal;
 
-  constructor(listIdentifier: number, serviceAction: number) {
+  constructor(listIdentifier: number, serviceAction: number, unit: LogicalUnit) {
+    this.unit = unit;
     this.listIdentifier = listIdentifier;
     this.serviceAction = serviceAction;
     this.abandoned = this.#controller.signal;

@@ -117,7 +117,7 @@ export function populate(command: Command): undefined | Promise<undefined> {
   if (list.inactivityTimeout > options.maxInactivityTimeout) throw invalidFieldInList(4);
   const rodType = chosenType(list.rodType, options.rodTypes);
   const total = checkRanges(list.ranges, unit, options.maxTransferBlocks);
-  const operation = copyManager.begin(nexus, cdb.readUInt32BE(6), populateToken);
+  const operation = copyManager.begin(nexus, unit, cdb.readUInt32BE(6), populateToken);
   return runOperation(command, operation, list.immediate, async () => {
     const blocks = Math.min(total, command.effects.truncate?.blocks ?? total);
     const ranges = toBytes(list.ranges, blocks, unit.medium.blockBytes);
@@ -151,7 +151,7 @@ export function writeUsing(command: Command): undefined | Promise<undefined> {
   const zero = isZeroToken(list.token);
   // Refused before anything is begun: the list identifier stays free.
   if (!zero) checkSource(copyManager.findToken(list.token).token.rod.bytes, list, unit, total);
-  const operation = copyManager.begin(nexus, cdb.readUInt32BE(6), writeUsingToken);
+  const operation = copyManager.begin(nexus, unit, cdb.readUInt32BE(6), writeUsingToken);
   return runOperation(command, operation, list.immediate, async () => {
     const blocks = Math.min(total, command.effects.truncate?.blocks ?? total);
     const destination = toBytes(list.ranges, blocks, unit.medium.blockBytes);
