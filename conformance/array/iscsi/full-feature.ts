@@ -275,6 +275,7 @@ export class FullFeaturePhase {
     this.#connection.sendStatus(response);
     if (result !== 0) return;
     this.#loggedOut = true;
+    this.#host.sessionEnded(this.#session);
     this.#connection.end();
   }
 

@@ -75,7 +75,7 @@ export function checkStart(unit: LogicalUnit, lba: number): void {
 }
 
 /** The groups of opcodes whose CDBs hold an address and a length: of 6 to 16 bytes, without service actions. */
-const readsOrWrites = /^(08|0a|28|2a|2e|2f|34|35|41|88|89|8a|8e|8f|90|91|93|a8|aa|ae|af)$/;
+const readsOrWrites = /^(08|0a|28|2a|2e|2f|34|35|41|88|89|8a|8b|8e|8f|90|91|93|a8|aa|ae|af)$/;
 
 /** Whether a command reads or writes the block. */
 export function addressesBlock(cdb: Buffer, block: number): boolean {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** READ, WRITE, WRITE AND VERIFY, VERIFY, COMPARE AND WRITE, PRE-FETCH, SYNCHRONIZE CACHE (SBC-3 5). */
+/** READ, WRITE, WRITE AND VERIFY, VERIFY, COMPARE AND WRITE, ORWRITE, PRE-FETCH, SYNCHRONIZE CACHE (SBC-3 5). */
 import { bytesToTransfer, checkedExtent, checkMedium, type Extent, extentOf } from "./addressing.ts";
 import { type Command, type CommandRow, checkExpectedLength, checkProtect, checkRange, readU64 } from "./command.ts";
 import { CheckCondition, invalidFieldInCdb, parameterListLengthError, SenseKey, sense } from "./sense.ts";
@@ -98,6 +98,19 @@ function compareAndWrite(command: Command): undefined {
   medium.write(extent.lba * medium.blockBytes, command.dataOut.subarray(bytes, 2 * bytes));
 }
 
+/** ORWRITE (SBC-3 5.9): sets bits in the blocks that are there. */
+function orWrite(command: Command): undefined {
+  const { cdb, unit } = command;
+  checkProtect(cdb);
+  const extent = checkedExtent(cdb, unit);
+  checkMedium(unit, extent, false);
+  const data = Buffer.from(blocksOf(command, extent));
+  const offset = extent.lba * unit.medium.blockBytes;
+  const found = unit.medium.read(offset, data.length);
+  for (const [index, byte] of found.entries()) data[index] = byte | (data[index] ?? 0);
+  unit.medium.write(offset, data);
+}
+
 function prefetch(command: Command): undefined {
   const extent = extentOf(command.cdb);
   checkRange(command.unit, extent.lba, extent.count);
@@ -156,6 +169,14 @@ export const readWriteRows: readonly CommandRow[] = [
     dataOut: (cdb, unit) => 2 * cdb.readUInt8(13) * unit.medium.blockBytes,
     writes: true,
     run: compareAndWrite,
+  },
+  {
+    name: "ORWRITE(16)",
+    opcode: 0x8b,
+    usage: [0x8b, protectDpoFua, ...u64, ...u32, ...tail],
+    dataOut: bytesToTransfer,
+    writes: true,
+    run: orWrite,
   },
   { name: "PRE-FETCH(10)", opcode: 0x34, usage: [0x34, 0x02, ...u32, 0x1f, 0xff, 0xff, 0x04], run: prefetch },
   { name: "PRE-FETCH(16)", opcode: 0x90, usage: [0x90, 0x02, ...u64, ...u32, ...tail], run: prefetch },
