@@ -17,9 +17,10 @@ import { offloadCopy } from "../test/support/offload-client.ts";
 import { mountTcp } from "../test/support/tcp-client.ts";
 import { median } from "./benchmark.ts";
 
-const usage = `usage: npm run bench:offload -- [--quick] [--runs N] [--size GIB]
+const usage = `usage: npm run bench:offload -- [--quick] [--runs N] [--size GIB] [--fs xfs|ext4]
 
-Medians of N runs (5; with --quick 1) with a file of random data (4 GiB; with --quick 1).
+Medians of N runs (5; with --quick 1) with a file of random data (4 GiB; with --quick 1), on both file systems or one of them. The
+images lie in the folder for temporary files (TMPDIR).
 `;
 
 const GiB = 1024 ** 3;
@@ -187,12 +188,21 @@ async function main(): Promise<number> {
       quick: { type: "boolean", default: false },
       runs: { type: "string" },
       size: { type: "string" },
+      fs: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   const runs = Number(values.runs ?? (values.quick ? 1 : 5));
   const bytes = Number(values.size ?? (values.quick ? 1 : 4)) * GiB;
-  if (values.help || !Number.isInteger(runs) || runs < 1 || !Number.isInteger(bytes) || bytes < 1) {
+  const chosen = (["xfs", "ext4"] as const).filter((name) => values.fs === undefined || values.fs === name);
+  if (
+    values.help ||
+    chosen.length === 0 ||
+    !Number.isInteger(runs) ||
+    runs < 1 ||
+    !Number.isInteger(bytes) ||
+    bytes < 1
+  ) {
     process.stderr.write(usage);
     return 2;
   }
@@ -203,28 +213,28 @@ async function main(): Promise<number> {
   }
   const folder = tempDir("bench-offload");
   const servers = new Map<ServerKind, RunningServer>();
-  const images: Image[] = [];
-  const results = new Map<Way, Sample[]>(ways.map((way) => [way, []]));
+  const images = new Map<string, Image>();
+  const measured = ways.filter(({ fileSystem }) => chosen.includes(fileSystem));
+  const results = new Map<Way, Sample[]>(measured.map((way) => [way, []]));
   try {
-    for (const name of ["xfs", "ext4"] as const) images.push(await prepare(name, folder.path, bytes));
-    const [xfs = "", ext4 = ""] = images.map(({ path }) => path);
-    const paths = { xfs, ext4 };
+    for (const name of chosen) images.set(name, await prepare(name, folder.path, bytes));
     for (const kind of KINDS) {
-      const shares = (["xfs", "ext4"] as const).map((name) => ({ name, path: join(paths[name], kind) }));
+      const shares = [...images].map(([name, { path }]) => ({ name, path: join(path, kind) }));
       servers.set(kind, await startServer(kind, { shares, workDir: join(folder.path, kind), profile: "bench" }));
     }
     for (let round = 0; round < runs; round += 1) {
       // What comes first changes from round to round.
-      for (const way of round % 2 === 0 ? ways : [...ways].reverse()) {
+      for (const way of round % 2 === 0 ? measured : [...measured].reverse()) {
         const { fileSystem } = way;
-        const sample = await way.run({ fileSystem, path: paths[fileSystem], bytes, servers });
+        const path = images.get(fileSystem)?.path ?? "";
+        const sample = await way.run({ fileSystem, path, bytes, servers });
         results.get(way)?.push(sample);
         process.stderr.write(`${fileSystem}: ${way.name}: ${JSON.stringify(sample)}\n`);
       }
     }
   } finally {
     for (const server of servers.values()) await server.stop();
-    for (const image of images) await image.unmount();
+    for (const image of images.values()) await image.unmount();
     folder.remove();
   }
   const samba = (await must("smbd", ["--version"])).stdout.trim().replace(/^Version /, "Samba ");
