@@ -261,11 +261,15 @@ export class Connection {
     this.#async.set(id, request);
     if (request.chain.isLast) request.asyncId = id;
     request.asyncKey = id;
+    if (this.#closed) this.#strand(request);
   }
 
   /** The request has its final status. */
   completed(request: Request): void {
-    if (request.asyncKey !== 0n) this.#async.delete(request.asyncKey);
+    if (request.asyncKey !== 0n) {
+      this.#async.delete(request.asyncKey);
+      if (request.outlivesChannel && request.hasSession) request.session.stranded.delete(request);
+    }
     this.server.context.metrics.request(request.header.command, request.status);
   }
 
@@ -293,6 +297,17 @@ export class Connection {
     if (target === undefined) return;
     if (target.header.sessionId !== header.sessionId) return;
     target.cancel();
+  }
+
+  /** Leaves a request to its session, where that has other connections and the request may go on without this one. */
+  #strand(request: Request): boolean {
+    if (!request.outlivesChannel || !request.hasSession || request.session.state !== "valid") return false;
+    for (const other of request.session.channels.keys()) {
+      if (other === this || other.isClosed) continue;
+      request.session.stranded.add(request);
+      return true;
+    }
+    return false;
   }
 
   /** Cancels what the given test selects, such as all requests of a session that ends. */
@@ -351,7 +366,7 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#backlog = [];
-    for (const request of [...this.#async.values()]) request.cancel();
+    for (const request of [...this.#async.values()]) if (!this.#strand(request)) request.cancel();
     this.server.connectionClosed(this);
   }
 }

@@ -34,6 +34,8 @@ export class Request {
   /** Key in the connection's list of waiting requests, 0 where it is not in it. */
   asyncKey = 0n;
   creditsGranted = 0;
+  /** Goes on when its connection is lost while the session has others: the client will ask again on one of them. */
+  outlivesChannel = false;
   /** What the handle's `ChannelSequence` counts the request under, -1 where it does not. */
   channelGeneration = -1;
   /** Overrides the session's signer: the binding of a channel signs with keys of its own. */

@@ -136,6 +136,7 @@ export class Smb2Server {
       if (session.canSign && channel !== undefined) connection.rememberSigner(session.sessionId, channel.signer);
     }
     session.authentications.clear();
+    for (const request of [...session.stranded]) request.cancel();
     for (const tree of session.trees.values()) tree.closing = true;
     session.trees.clear();
     if (wasValid) this.context.metrics.sessions(-1);

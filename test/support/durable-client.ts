@@ -67,8 +67,15 @@ export const reconnect = {
   v1: (tree: SmbTree, file: SmbFile, name = "") =>
     tree.create(name, { ...empty, contexts: [durableHandleReconnectContext(file.fileId)] }),
 
-  v2: (tree: SmbTree, file: SmbFile, createGuid: Buffer, flags = 0, contexts: readonly CreateContext[] = []) =>
-    tree.create("", {
+  v2: (
+    tree: SmbTree,
+    file: SmbFile,
+    createGuid: Buffer,
+    flags = 0,
+    contexts: readonly CreateContext[] = [],
+    name = "",
+  ) =>
+    tree.create(name, {
       ...empty,
       contexts: [durableHandleReconnectV2Context({ fileId: file.fileId, createGuid, flags }), ...contexts],
     }),

@@ -121,8 +121,9 @@ export function namesLeaseOf({ connection }: Request, message: CreateRequest, op
   const { lease } = open;
   const data = findCreateContext(message.contexts, CreateContextName.REQUEST_LEASE);
   if (lease === undefined || data === undefined) return lease === undefined && data === undefined;
-  const { version, leaseKey } = decodeLease(data);
-  if (version !== lease.version || leaseId(connection.clientGuid, leaseKey) !== lease.id) return false;
+  // The version does not matter: clients ask with either for what they got with the other.
+  const { leaseKey } = decodeLease(data);
+  if (leaseId(connection.clientGuid, leaseKey) !== lease.id) return false;
   const path = parseSharePath(message.name.replaceAll("/", "\\"));
   const sameName = samePath(path.components, lease.link.path) && foldName(path.stream) === foldName(lease.stream.name);
   if (!sameName && !lease.fileDeleteOnClose) throw new SmbError(NtStatus.INVALID_PARAMETER);

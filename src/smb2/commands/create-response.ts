@@ -47,7 +47,7 @@ export function writeResponse(
   const fileId = { persistent: open.persistentId, volatile: open.volatileId };
   request.publishFileId(fileId);
   encodeCreateResponse(request.writer, {
-    oplockLevel: oplockLevelOf(open),
+    oplockLevel: oplockLevelIn(request, message, open),
     flags: 0,
     createAction,
     creationTime: facts.creationTime,
@@ -60,6 +60,12 @@ export function writeResponse(
     fileId,
     contexts: responseContexts(request, message, open, facts, durable),
   });
+}
+
+/** A client that asks for less the second time has not counted on more. */
+function oplockLevelIn(request: Request, message: CreateRequest, open: FileOpen): number {
+  const level = oplockLevelOf(open);
+  return request.isReplay && open.lease === undefined ? Math.min(level, message.requestedOplockLevel) : level;
 }
 
 function responseContexts(

@@ -94,6 +94,7 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
   if (replayed !== undefined)
     return respondWithOpen(request, message, replayed, replayed.createAction, durable.request);
   const end = beginCreate(request, durable.request.createGuid);
+  request.outlivesChannel = true;
   try {
     await openAndRespond(request, message, path, durable.request);
   } finally {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import { leaseId } from "../state/lease.ts";
@@ -20,20 +21,25 @@ export const oplockBreak = command({
   fileId: (message) => (message.kind === "oplock" ? message.fileId : undefined),
 });
 
-function handle(request: Request, message: OplockBreak | LeaseBreak): void {
-  if (message.kind === "lease") {
-    acknowledgeLease(request, message);
-    return;
-  }
+function handle(request: Request, message: OplockBreak | LeaseBreak): Awaitable<void> {
+  if (message.kind === "lease") return acknowledgeLease(request, message);
   const open = request.fileOpen;
   const oplockLevel = open.stream.oplock.acknowledgeOplock(open, message.oplockLevel);
-  encodeOplockBreakResponse(request.writer, { kind: "oplock", oplockLevel, fileId: message.fileId });
+  return chain(request.server.persistentOpens?.saveFile(open.file), () =>
+    encodeOplockBreakResponse(request.writer, { kind: "oplock", oplockLevel, fileId: message.fileId }),
+  );
 }
 
 /** MS-SMB2 3.3.5.22.2. */
-function acknowledgeLease({ connection, server, writer }: Request, { leaseKey, leaseState }: LeaseBreak): void {
+function acknowledgeLease(request: Request, { leaseKey, leaseState }: LeaseBreak): Awaitable<void> {
+  const { connection, server } = request;
   const lease = server.leases.find(leaseId(connection.clientGuid, leaseKey));
   if (lease === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
+  for (const open of lease.opens) open.isReplayEligible = false;
   lease.stream.oplock.acknowledgeLease(lease, leaseState);
-  encodeOplockBreakResponse(writer, { kind: "lease", leaseKey, leaseState: lease.state });
+  // What the client keeps is answered as it is now: a further break may follow at once.
+  const answer = { kind: "lease", leaseKey, leaseState: lease.state } as const;
+  return chain(server.persistentOpens?.saveFile(lease.stream.file), () =>
+    encodeOplockBreakResponse(request.writer, answer),
+  );
 }

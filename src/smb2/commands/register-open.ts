@@ -47,7 +47,8 @@ interface Registration {
 /** Makes the handle known. Synchronous, so that nothing happens between the last check and this. */
 export function register(request: Request, parameters: OpenParameters, found: Registration): FileOpen {
   const { server, session, tree } = request;
-  if (session.state !== "valid" || tree.closing || request.connection.isClosed) {
+  const gone = request.connection.isClosed && !request.outlivesChannel;
+  if (session.state !== "valid" || tree.closing || gone) {
     throw closing(found.data, NtStatus.USER_SESSION_DELETED);
   }
   if (session.opens.size >= server.context.options.maxOpensPerSession) {

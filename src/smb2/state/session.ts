@@ -5,6 +5,7 @@ import type { Connection } from "../connection.ts";
 import type { CipherId, MessageCipher } from "../crypto/encryption.ts";
 import type { PreauthHash } from "../crypto/preauth.ts";
 import type { Signer, SigningAlgorithm } from "../crypto/signing.ts";
+import type { Request } from "../request.ts";
 import type { Open } from "./open.ts";
 import type { TreeConnect } from "./tree-connect.ts";
 
@@ -47,6 +48,8 @@ export class Session {
   readonly authentications = new Map<Connection, PendingAuthentication>();
   readonly trees = new Map<number, TreeConnect>();
   readonly opens = new Map<bigint, Open>();
+  /** Requests that wait, whose connection is lost. */
+  readonly stranded = new Set<Request>();
   #nextTreeId = 1;
 
   constructor(sessionId: bigint, dialect: number) {

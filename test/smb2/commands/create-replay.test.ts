@@ -2,10 +2,10 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { statusName } from "../../../src/nt/status.ts";
-import { CreateDisposition, HeaderFlag, LockFlag } from "../../../src/smb2/wire/constants.ts";
+import { CreateDisposition, HeaderFlag, LockFlag, OplockLevel } from "../../../src/smb2/wire/constants.ts";
 import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
 import { cut, durable, guid, mountAs, reconnect, replay } from "../../support/durable-client.ts";
-import { bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
+import { alice, bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
 import { Gate, slowVolume } from "../../support/slow-volume.ts";
 import type { SmbTree } from "../../support/smb-client.ts";
 import { requests } from "../../support/smb-requests.ts";
@@ -73,6 +73,46 @@ describe("requests sent again", () => {
       await expect(first.reply).rejects.toThrow();
       await settle();
       expect(await statusOf(again.create("file", asked, replay))).toBe("STATUS_SUCCESS");
+    });
+  });
+
+  describe("CREATE on a session of two connections", () => {
+    const asked = { ...durable.v2(guid(9)), createDisposition: CreateDisposition.OPEN_IF };
+
+    /** A CREATE that waits for the oplock of another client, on the second connection, which is then lost. */
+    const strand = async () => {
+      const holder = await mountAs(harness, 2);
+      const held = await holder.create("file", { requestedOplockLevel: OplockLevel.BATCH });
+      const second = await harness.connect({ clientGuid: guid(1) });
+      await tree.session.bind(second, alice);
+      const call = tree.submit(requests.create("file", asked), { connection: second });
+      await call.pending;
+      second.close();
+      await settle();
+      return { held };
+    };
+
+    it("goes on when its connection is lost, to be found by the next try", async () => {
+      const { held } = await strand();
+      expect(await statusOf(tree.create("file", asked, replay))).toBe("STATUS_FILE_NOT_AVAILABLE");
+      await held.close();
+      await settle();
+      const found = await tree.create("file", asked, replay);
+      expect((await found.read(0, 1)).toString()).toBe("0");
+      await found.close();
+      expect(harness.server.fileTable(harness.volume).size).toBe(0);
+    });
+
+    it("ends with the session", async () => {
+      const { held } = await strand();
+      await tree.session.logOff();
+      await settle();
+      const again = await mountAs(harness, 1);
+      await held.close();
+      const opened = await again.create("file", asked, replay);
+      await opened.close();
+      expect(harness.server.fileTable(harness.volume).size).toBe(0);
+      expect(harness.errors).toEqual([]);
     });
   });
 

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { Dialect, LockFlag, OplockLevel } from "../../../src/smb2/wire/constants.ts";
+import { Dialect, LeaseState, LockFlag, OplockLevel, ShareAccess } from "../../../src/smb2/wire/constants.ts";
+import type { CreateRequest } from "../../../src/smb2/wire/create.ts";
 import {
   decodeDurableHandleResponseV2,
+  decodeLease,
   durableHandleReconnectContext,
+  durableHandleReconnectV2Context,
   durableHandleRequestContext,
   durableHandleRequestV2Context,
+  leaseContext,
 } from "../../../src/smb2/wire/create-context-data.ts";
-import { CreateContextName, findCreateContext } from "../../../src/smb2/wire/create-contexts.ts";
+import { type CreateContext, CreateContextName, findCreateContext } from "../../../src/smb2/wire/create-contexts.ts";
 import { Fsctl } from "../../../src/smb2/wire/fsctl.ts";
 import { cut, durable, guid, mountAs, reconnect } from "../../support/durable-client.ts";
 import { alice, bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
@@ -248,6 +252,72 @@ describe("durable handles", () => {
       for (const v1 of [durableHandleRequestContext(), durableHandleReconnectContext(fileId)]) {
         expect(await statusOf(tree.create("file", { contexts: [v2, v1] }))).toBe("STATUS_INVALID_PARAMETER");
       }
+    });
+  });
+
+  describe("with a lease", () => {
+    const { READ_CACHING: R, HANDLE_CACHING: H, WRITE_CACHING: W } = LeaseState;
+    const lease = (key: number, leaseState: number) =>
+      leaseContext({
+        version: 2,
+        leaseKey: guid(key),
+        leaseState,
+        flags: 0,
+        parentLeaseKey: Buffer.alloc(16),
+        epoch: 0,
+      });
+    const open = (state: number, extra: Partial<CreateRequest> = {}) =>
+      tree.create("file", {
+        ...durable.v2(guid(9), { contexts: [lease(5, state)] }),
+        requestedOplockLevel: OplockLevel.LEASE,
+        ...extra,
+      });
+    const takeUp = async (file: SmbFile, client: number, contexts: readonly CreateContext[], name = "file") => {
+      const context = durableHandleReconnectV2Context({ fileId: file.fileId, createGuid: guid(9), flags: 0 });
+      return (await mountAs(harness, client)).create(name, { contexts: [context, ...contexts] });
+    };
+
+    it("goes on by the same client, with the same key and name", async () => {
+      const file = await open(R | H | W);
+      await cut(tree);
+      expect(disconnected()).toBe(1);
+      const wrong: [number, readonly CreateContext[], string, string][] = [
+        [2, [lease(5, 0)], "file", NOT_FOUND],
+        [1, [lease(6, 0)], "file", NOT_FOUND],
+        [1, [], "file", NOT_FOUND],
+        [1, [lease(5, 0)], "other", "STATUS_INVALID_PARAMETER"],
+      ];
+      for (const [client, contexts, name, status] of wrong) {
+        expect(await statusOf(takeUp(file, client, contexts, name))).toBe(status);
+      }
+      const back = await takeUp(file, 1, [lease(5, 0)]);
+      expect(back.response.oplockLevel).toBe(OplockLevel.LEASE);
+      const data = findCreateContext(back.response.contexts, CreateContextName.REQUEST_LEASE);
+      expect(data && decodeLease(data).leaseState).toBe(R | H | W);
+    });
+
+    it.each([R, R | W])("is not durable without H (state %i)", async (state) => {
+      const file = await open(state);
+      expect(durableV2(file)).toBeUndefined();
+      await cut(tree);
+      expect(disconnected()).toBe(0);
+    });
+
+    it("gives way to who could not share the file with it", async () => {
+      await open(R | H, { shareAccess: ShareAccess.READ });
+      await cut(tree);
+      const other = await mountAs(harness, 2);
+      expect(await statusOf(other.create("file", { desiredAccess: 2 }))).toBe("STATUS_SUCCESS");
+      expect(disconnected()).toBe(0);
+    });
+
+    it("stays while what others do takes nothing of it", async () => {
+      const file = await open(R | H);
+      await cut(tree);
+      const other = await mountAs(harness, 2);
+      await (await other.create("file", { desiredAccess: 1 })).close();
+      expect(disconnected()).toBe(1);
+      await takeUp(file, 1, [lease(5, 0)]);
     });
   });
 

@@ -3,8 +3,18 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { NtStatus } from "../../../src/nt/status.ts";
 import type { PersistentOpen, PersistentOpenStore } from "../../../src/smb2/state/persistent-open.ts";
-import { DurableHandleFlag, GlobalCapability, ShareCapability } from "../../../src/smb2/wire/constants.ts";
-import { decodeDurableHandleResponseV2 } from "../../../src/smb2/wire/create-context-data.ts";
+import {
+  DurableHandleFlag,
+  GlobalCapability,
+  LeaseState,
+  OplockLevel,
+  ShareCapability,
+} from "../../../src/smb2/wire/constants.ts";
+import {
+  decodeDurableHandleResponseV2,
+  decodeLease,
+  leaseContext,
+} from "../../../src/smb2/wire/create-context-data.ts";
 import { CreateContextName, findCreateContext } from "../../../src/smb2/wire/create-contexts.ts";
 import { FileInformationClass } from "../../../src/smb2/wire/fscc/classes.ts";
 import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
@@ -162,6 +172,39 @@ describe("persistent handles", () => {
     expect((await back.read(0, 1)).toString()).toBe("0");
     await back.close();
     expect(await statusOf(again.create("file"))).toBe("STATUS_OBJECT_NAME_NOT_FOUND");
+  });
+
+  it("go on with their lease, as it was acknowledged last", async () => {
+    const { READ_CACHING: R, HANDLE_CACHING: H, WRITE_CACHING: W } = LeaseState;
+    const lease = leaseContext({
+      version: 2,
+      leaseKey: guid(5),
+      leaseState: R | H | W,
+      flags: 0,
+      parentLeaseKey: Buffer.alloc(16),
+      epoch: 3,
+    });
+    const stateOf = (handle: SmbFile) => {
+      const data = findCreateContext(handle.response.contexts, CreateContextName.REQUEST_LEASE);
+      return data === undefined ? undefined : decodeLease(data).leaseState;
+    };
+    const file = await tree.create("file", {
+      ...asked(9, { contexts: [lease] }),
+      requestedOplockLevel: OplockLevel.LEASE,
+    });
+    expect(stateOf(file)).toBe(R | H | W);
+    await restart();
+    const again = await mount(harness);
+    const back = await reconnect.v2(again, file, guid(9), PERSISTENT, [lease], "file");
+    expect(stateOf(back)).toBe(R | H | W);
+    const reading = (await mount(harness, 2)).create("file", { desiredAccess: 1 });
+    await settle();
+    expect(again.session.connection.notifications).toHaveLength(1);
+    await again.exchange(requests.oplockBreak({ kind: "lease", leaseKey: guid(5), leaseState: R | H }));
+    await reading;
+    await restart();
+    const third = await reconnect.v2(await mount(harness), back, guid(9), PERSISTENT, [lease], "file");
+    expect(stateOf(third)).toBe(R | H);
   });
 
   it("keep the lock sequence: what was done before is not done again", async () => {
