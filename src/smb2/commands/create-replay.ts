@@ -5,6 +5,8 @@ import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
 import { OplockLevel } from "../wire/constants.ts";
 import type { CreateRequest } from "../wire/create.ts";
+import { decodeLease } from "../wire/create-context-data.ts";
+import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import type { DurableRequest } from "./durable-contexts.ts";
 import { allowsPersistence } from "./durable-grant.ts";
 import { takeUp } from "./durable-reconnect.ts";
@@ -25,10 +27,15 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   const owner = open.durability?.owner ?? open.session.identity?.sid;
   if (session.identity?.sid !== owner) throw new SmbError(NtStatus.ACCESS_DENIED);
   if (open.session !== session) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
-  if (message.requestedOplockLevel === OplockLevel.LEASE && open.lease === undefined) {
+  if (message.requestedOplockLevel === OplockLevel.LEASE && !namesSameLease(message, open)) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
   return open;
+}
+
+function namesSameLease(message: CreateRequest, { lease }: FileOpen): boolean {
+  const data = findCreateContext(message.contexts, CreateContextName.REQUEST_LEASE);
+  return lease !== undefined && (data === undefined || decodeLease(data).leaseKey.equals(lease.leaseKey));
 }
 
 /**

@@ -3,9 +3,10 @@
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
+import type { Durability } from "../state/durability.ts";
 import type { FileOpen } from "../state/open.ts";
 import { oplockLevelOf } from "../state/oplock.ts";
-import { DurableHandleFlag } from "../wire/constants.ts";
+import { DurableHandleFlag, LeaseState, OplockLevel } from "../wire/constants.ts";
 import { type CreateRequest, encodeCreateResponse } from "../wire/create.ts";
 import {
   decodeMaximalAccessRequest,
@@ -68,6 +69,14 @@ function oplockLevelIn(request: Request, message: CreateRequest, open: FileOpen)
   return request.isReplay && open.lease === undefined ? Math.min(level, message.requestedOplockLevel) : level;
 }
 
+/** A durable handle is one for a client only while it believes that it may cache it. */
+function isTold(request: Request, message: CreateRequest, open: FileOpen, { kind }: Durability): boolean {
+  if (kind !== "durable") return true;
+  return open.lease === undefined
+    ? oplockLevelIn(request, message, open) === OplockLevel.BATCH
+    : (open.lease.state & LeaseState.HANDLE_CACHING) !== 0;
+}
+
 function responseContexts(
   request: Request,
   message: CreateRequest,
@@ -97,7 +106,7 @@ function responseContexts(
   const serverQuery = serverQueryOf(message.contexts);
   if (serverQuery !== undefined) contexts.push(answerServerQuery(request, serverQuery));
   const { durability } = open;
-  if (durable !== undefined && durability !== undefined) {
+  if (durable !== undefined && durability !== undefined && isTold(request, message, open, durability)) {
     const { kind, timeout } = durability;
     const flags = kind === "persistent" ? DurableHandleFlag.PERSISTENT : 0;
     contexts.push(

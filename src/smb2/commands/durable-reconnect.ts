@@ -12,6 +12,9 @@ import { respondWithOpen } from "./create-response.ts";
 import type { DurableReconnect } from "./durable-contexts.ts";
 import { allowsPersistence } from "./durable-grant.ts";
 
+/** CreateGuid of a handle that was opened without one. */
+const NO_GUID = Buffer.alloc(16);
+
 /** A client takes up a handle that was kept for it (MS-SMB2 3.3.5.9.7, 3.3.5.9.12). */
 export function reconnectOpen(request: Request, message: CreateRequest, asked: DurableReconnect): Awaitable<void> {
   const open = findOpen(request, message, asked);
@@ -36,7 +39,7 @@ function findOpen(request: Request, message: CreateRequest, asked: DurableReconn
   const durability = open?.durability;
   if (open === undefined || durability === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   const sameCreate =
-    asked.version === 1 || (asked.createGuid !== undefined && open.createGuid?.equals(asked.createGuid) === true);
+    asked.version === 1 || (asked.createGuid !== undefined && (open.createGuid ?? NO_GUID).equals(asked.createGuid));
   if (asked.persistent && durability.kind !== "persistent") throw new SmbError(NtStatus.INVALID_PARAMETER);
   const possible =
     sameCreate &&
