@@ -157,6 +157,8 @@ function makeShares(folder: string, suites: readonly TortureSuite[]): ShareSpec[
     path: join(folder, name),
     ...(name === "dosmode" ? { hiddenNames: [".*", "hidefile"] } : {}),
     ...(name === "hideunread" ? { hideUnreadable: true } : {}),
+    // Replays of persistent handles need a share that has them.
+    ...(name === shareOf("smb2.replay") ? { continuousAvailability: true } : {}),
     ...(name === "noperm" ? { noAccess: true } : {}),
   }));
   for (const share of shares) mkdirSync(share.path, { recursive: true });

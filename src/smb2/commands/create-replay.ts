@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
@@ -22,7 +23,9 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   const { server, connection, session } = request;
   if (asked.createGuid === undefined) return undefined;
   const open = server.createReplays.find(connection.clientGuid, asked.createGuid);
-  if (open === undefined) return findPersistent(request, message, asked, asked.createGuid);
+  if (open === undefined || (open.isDisconnected && open.durability?.kind === "persistent")) {
+    return findPersistent(request, message, asked, asked.createGuid);
+  }
   if (!request.isReplay) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
   const owner = open.durability?.owner ?? open.session.identity?.sid;
   if (session.identity?.sid !== owner) throw new SmbError(NtStatus.ACCESS_DENIED);
@@ -40,6 +43,7 @@ function namesSameLease(message: CreateRequest, { lease }: FileOpen): boolean {
 
 /**
  * A persistent handle whose client lost the connection before it saw the answer, to be taken up.
+ * @throws SmbError DUPLICATE_OBJECTID the CreateGuid is in use and this is no replay
  * @throws SmbError FILE_NOT_AVAILABLE the connection that it was opened on has not gone yet
  * @throws SmbError CONTEXT_MISMATCH it was opened for something else
  */
@@ -49,14 +53,16 @@ function findPersistent(
   asked: DurableRequest,
   createGuid: Buffer,
 ): FileOpen | undefined {
-  if (!request.isReplay || !asked.persistent || !allowsPersistence(request)) return undefined;
+  if (!asked.persistent || !allowsPersistence(request)) return undefined;
   const open = request.server.persistentOpens?.find(createGuid);
   if (open === undefined) return undefined;
+  if (!request.isReplay) throw new SmbError(NtStatus.DUPLICATE_OBJECTID);
   if (!open.isDisconnected) throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
   if (request.session.identity?.sid !== open.durability?.owner) throw new SmbError(NtStatus.ACCESS_DENIED);
   const same =
     open.desiredAccess === message.desiredAccess &&
     open.shareAccess === message.shareAccess &&
+    foldName(open.fileName) === foldName(message.name) &&
     open.tree.files === request.tree.files;
   if (!same) throw new SmbError(NtStatus.CONTEXT_MISMATCH);
   takeUp(request, open);

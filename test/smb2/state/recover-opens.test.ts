@@ -291,6 +291,7 @@ describe("persistent handles", () => {
     expect(store.records.size).toBe(1);
     await restart();
     const again = await mount(harness);
+    expect(await statusOf(again.create("file", asked()))).toBe("STATUS_DUPLICATE_OBJECTID");
     const other = { ...asked(), desiredAccess: 1 };
     expect(await statusOf(again.create("file", other, replay))).toBe("STATUS_CONTEXT_MISMATCH");
     const back = await again.create("file", asked(), replay);
