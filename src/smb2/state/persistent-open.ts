@@ -65,7 +65,10 @@ export interface PersistentOpen {
   readonly lockSequences: Uint8Array | undefined;
 }
 
-/** Where persistent handles are kept. What a promise tells as done outlives the process. */
+/**
+ * Where persistent handles are kept. What a promise tells as done outlives the process; changes take effect in the order of the
+ * calls.
+ */
 export interface PersistentOpenStore {
   /** What was there when the process started. */
   load(): readonly PersistentOpen[];

@@ -2,9 +2,12 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { Dialect } from "../../../src/smb2/wire/constants.ts";
+import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
 import { cut, durable, guid, mountAs } from "../../support/durable-client.ts";
-import { ServerHarness, statusOf } from "../../support/server-harness.ts";
+import { ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
+import { Gate, slowVolume } from "../../support/slow-volume.ts";
 import type { SmbTree } from "../../support/smb-client.ts";
+import { requests } from "../../support/smb-requests.ts";
 
 describe("AppInstanceId", () => {
   let harness: ServerHarness;
@@ -68,5 +71,49 @@ describe("AppInstanceId", () => {
     const old = await mountAs(harness, 3, { dialects: [Dialect.SMB_3_0_2] });
     await old.create("file", asked(1, 7, [2n, 5n]));
     expect(await statusOf(second.create("file", asked(2, 7, [1n, 0n])))).toBe("STATUS_SUCCESS");
+  });
+
+  describe("while it is looked at who may read the file", () => {
+    const slow = async () => {
+      const gate = new Gate();
+      harness = await ServerHarness.start({ volume: slowVolume(new MemoryVolume(), gate) });
+      first = await mountAs(harness, 1);
+      second = await mountAs(harness, 2);
+      await first.put("file", "x");
+      const file = await first.create("file", asked(1, 7));
+      gate.hold("security");
+      const moving = second.exchange(requests.create("file", asked(2, 7))).catch((error: unknown) => error);
+      await gate.arrival("security");
+      return { file, gate, moving };
+    };
+    const expectClean = async () => {
+      await settle();
+      for (const tree of [first, second]) tree.session.connection.close();
+      await settle();
+      harness.clock.advance(60_000);
+      await settle();
+      expect(harness.server.fileTable(harness.volume).size).toBe(0);
+      expect(harness.errors).toEqual([]);
+    };
+
+    it("the former handle may close", async () => {
+      const { file, gate, moving } = await slow();
+      await file.close();
+      gate.release();
+      expect(await moving).toMatchObject({ status: 0 });
+      await expectClean();
+    });
+
+    it.each<[string, () => Promise<void> | void]>([
+      ["tree connect", () => second.disconnect()],
+      ["session", () => second.session.logOff()],
+      ["connection", () => second.session.connection.close()],
+    ])("the new %s may end", async (_, end) => {
+      const { gate, moving } = await slow();
+      await end();
+      gate.release();
+      await moving;
+      await expectClean();
+    });
   });
 });

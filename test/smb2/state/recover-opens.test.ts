@@ -2,7 +2,6 @@
 
 import { beforeEach, describe, expect, it } from "vitest";
 import { NtStatus } from "../../../src/nt/status.ts";
-import type { PersistentOpen, PersistentOpenStore } from "../../../src/smb2/state/persistent-open.ts";
 import {
   DurableHandleFlag,
   GlobalCapability,
@@ -19,48 +18,15 @@ import { CreateContextName, findCreateContext } from "../../../src/smb2/wire/cre
 import { FileInformationClass } from "../../../src/smb2/wire/fscc/classes.ts";
 import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
 import { cut, durable, guid, mountAs, reconnect, replay } from "../../support/durable-client.ts";
+import { MemoryOpenStore } from "../../support/memory-open-store.ts";
 import { alice, bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../support/smb-client.ts";
 import { requests } from "../../support/smb-requests.ts";
 
 const { PERSISTENT } = DurableHandleFlag;
 
-/** A store in memory that can be made slow, or to fail. */
-class TestStore implements PersistentOpenStore {
-  readonly records = new Map<bigint, PersistentOpen>();
-  failing = false;
-  #held: (() => void)[] | undefined;
-
-  hold(): void {
-    this.#held = [];
-  }
-
-  release(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const go of held) go();
-  }
-
-  load(): readonly PersistentOpen[] {
-    return [...this.records.values()];
-  }
-
-  async put(open: PersistentOpen): Promise<void> {
-    if (this.failing) throw new Error("the disk is full");
-    await new Promise<void>((resolve) => {
-      if (this.#held === undefined) resolve();
-      else this.#held.push(resolve);
-    });
-    this.records.set(open.persistentId, open);
-  }
-
-  async remove(persistentId: bigint): Promise<void> {
-    this.records.delete(persistentId);
-  }
-}
-
 describe("persistent handles", () => {
-  let store: TestStore;
+  let store: MemoryOpenStore;
   let disk: MemoryVolume;
   let harness: ServerHarness;
   let tree: SmbTree;
@@ -84,7 +50,7 @@ describe("persistent handles", () => {
   };
 
   beforeEach(async () => {
-    store = new TestStore();
+    store = new MemoryOpenStore();
     disk = new MemoryVolume();
     harness = await start();
     tree = await mount(harness);
