@@ -89,7 +89,7 @@ export class Service {
       const server = new Server({
         ...serverOptions(settings),
         offload: { ...offloadOptions(config.offload), tokenKeys },
-        shares: await pool.open(config.shares),
+        shares: await pool.open(config),
         ...(accounts === undefined ? { users } : { accounts: accounts satisfies AccountStore }),
         ...(handles === undefined ? {} : { persistentHandles: handles }),
         guid,
@@ -130,7 +130,7 @@ export class Service {
     try {
       const config = await load();
       await this.#accounts?.reload();
-      await this.#server.setShares(await this.#pool.open(config.shares));
+      await this.#server.setShares(await this.#pool.open(config));
       await this.#pool.closeUnused();
       this.#log.level = config.server.logging.level;
       if (JSON.stringify(restartOnly(config)) !== JSON.stringify(restartOnly(this.#config))) {

@@ -1,32 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { realpath } from "node:fs/promises";
+import type { Awaitable } from "../nt/awaitable.ts";
 import type { Logger } from "../smb2/server-context.ts";
 import { PosixVolume, type PosixVolumeOptions } from "../vfs/posix/volume.ts";
 import type { Volume } from "../vfs/volume.ts";
-import type { ShareConfig } from "./config/schema.ts";
+import { openArrayVolume } from "./array-units.ts";
+import type { ArrayConfig } from "./config/array.ts";
+import type { Config, ShareConfig } from "./config/schema.ts";
 import type { ShareOptions } from "./share.ts";
 import { StartupError, systemErrorCode } from "./startup-error.ts";
 
-interface PooledVolume {
+interface OpenedVolume {
   readonly volume: Volume;
+  close(): Awaitable<void>;
+}
+
+interface PooledVolume extends OpenedVolume {
   /** What it was opened with, to tell whether a changed configuration needs another one. */
   readonly key: string;
 }
 
-/** How the folder of some shares is to be opened. */
+/** How the storage of some shares is to be opened. */
 interface Plan {
-  readonly options: PosixVolumeOptions;
+  readonly key: string;
   readonly firstShare: string;
+  open(): Promise<OpenedVolume>;
 }
 
 /**
- * The volumes of the configured shares. Shares of one folder get one volume, so that share modes and locks hold between
- * them; a volume whose folder and options stay the same outlives a reload.
+ * The volumes of the configured shares. Shares of one folder or array get one volume, so that share modes and locks hold
+ * between them; a volume whose storage and options stay the same outlives a reload.
  */
 export class VolumePool {
   readonly #log: Logger;
   #volumes = new Map<string, PooledVolume>();
+  readonly #retired: PooledVolume[] = [];
 
   constructor(log: Logger) {
     this.#log = log;
@@ -37,51 +46,73 @@ export class VolumePool {
    * error that was not open before.
    * @throws StartupError
    */
-  async open(shares: readonly ShareConfig[]): Promise<readonly ShareOptions[]> {
-    const roots = await Promise.all(shares.map(resolveFolder));
-    const plans = planVolumes(shares, roots);
-    const opened: Volume[] = [];
+  async open({ shares, arrays }: Pick<Config, "shares" | "arrays">): Promise<readonly ShareOptions[]> {
+    const places = await Promise.all(shares.map(placeOf));
+    const plans = this.#plan(shares, places, arrays);
+    const opened: OpenedVolume[] = [];
     const volumes = new Map<string, PooledVolume>();
     try {
-      for (const [root, { options, firstShare }] of plans) {
-        const key = JSON.stringify(options);
-        const existing = this.#volumes.get(root);
-        if (existing?.key === key) {
-          volumes.set(root, existing);
+      for (const [place, plan] of plans) {
+        const existing = this.#volumes.get(place);
+        if (existing?.key === plan.key) {
+          volumes.set(place, existing);
           continue;
         }
-        const volume = await this.#openVolume(options, firstShare);
+        const volume = await openVolume(plan);
         opened.push(volume);
-        volumes.set(root, { volume, key });
+        volumes.set(place, { ...volume, key: plan.key });
       }
     } catch (error) {
-      for (const volume of opened) {
-        await volume.close();
-      }
+      for (const volume of opened) await volume.close();
       throw error;
     }
-    this.#retired.push(...[...this.#volumes].filter(([root, { volume }]) => volumes.get(root)?.volume !== volume));
+    for (const [place, pooled] of this.#volumes) {
+      if (volumes.get(place)?.volume !== pooled.volume) this.#retired.push(pooled);
+    }
     this.#volumes = volumes;
     return shares.flatMap((share, index) => {
-      const pooled = volumes.get(roots[index] ?? "");
+      const pooled = volumes.get(places[index] ?? "");
       return pooled === undefined ? [] : [shareOptions(share, pooled.volume)];
     });
   }
 
-  readonly #retired: [string, PooledVolume][] = [];
-
   /** Closes the volumes that no share uses any more, once no client has a file of them open. */
   async closeUnused(): Promise<void> {
-    for (const [, { volume }] of this.#retired.splice(0)) {
-      await volume.close();
-    }
+    for (const pooled of this.#retired.splice(0)) await pooled.close();
   }
 
   /** Closes all volumes, and with it flushes what they hold back. */
   async close(): Promise<void> {
-    this.#retired.push(...this.#volumes);
+    this.#retired.push(...this.#volumes.values());
     this.#volumes = new Map();
     await this.closeUnused();
+  }
+
+  #plan(
+    shares: readonly ShareConfig[],
+    places: readonly string[],
+    arrays: readonly ArrayConfig[],
+  ): ReadonlyMap<string, Plan> {
+    const plans = new Map<string, Plan>();
+    for (const [index, share] of shares.entries()) {
+      const array = arrays.find(({ name }) => name === share.array);
+      if (array === undefined) continue;
+      // LUNs have 64 bits, which JSON does not know.
+      const key = JSON.stringify(array, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+      const open = () => openArrayVolume(array, this.#log);
+      plans.set(places[index] ?? "", { key, firstShare: share.name, open });
+    }
+    for (const [root, { options, firstShare }] of planFolders(shares, places)) {
+      const open = () => this.#openFolder(options, firstShare);
+      plans.set(root, { key: JSON.stringify(options), firstShare, open });
+    }
+    return plans;
+  }
+
+  async #openFolder(options: PosixVolumeOptions, share: string): Promise<OpenedVolume> {
+    const volume = await PosixVolume.open({ ...options, logger: this.#log });
+    if (!volume.info.readOnly) this.#collect(volume, share);
+    return { volume, close: () => volume.close() };
   }
 
   /** In the background: streams of files that others removed while the server was away are of no use to anybody. */
@@ -91,21 +122,20 @@ export class VolumePool {
       (err: unknown) => this.#log.warn({ share, err }, "streams of removed files could not be collected"),
     );
   }
+}
 
-  async #openVolume(options: PosixVolumeOptions, share: string): Promise<Volume> {
-    try {
-      const volume = await PosixVolume.open({ ...options, logger: this.#log });
-      if (!volume.info.readOnly) this.#collect(volume, share);
-      return volume;
-    } catch (error) {
-      throw new StartupError(
-        `The share "${share}" cannot be served: ${error instanceof Error ? error.message : error}.`,
-      );
-    }
+async function openVolume({ open, firstShare }: Plan): Promise<OpenedVolume> {
+  try {
+    return await open();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartupError(`The share "${firstShare}" cannot be served: ${reason.replace(/\.$/, "")}.`);
   }
 }
 
-async function resolveFolder({ name, path }: ShareConfig): Promise<string> {
+/** What tells the storage of a share from that of others: the folder without symbolic links, or the name of the array. */
+async function placeOf({ name, path = "", array }: ShareConfig): Promise<string> {
+  if (array !== undefined) return `array:${array}`;
   try {
     return await realpath(path);
   } catch (error) {
@@ -122,10 +152,16 @@ async function resolveFolder({ name, path }: ShareConfig): Promise<string> {
   }
 }
 
-function planVolumes(shares: readonly ShareConfig[], roots: readonly string[]): ReadonlyMap<string, Plan> {
-  const plans = new Map<string, Plan>();
+interface FolderPlan {
+  readonly options: PosixVolumeOptions;
+  readonly firstShare: string;
+}
+
+function planFolders(shares: readonly ShareConfig[], roots: readonly string[]): ReadonlyMap<string, FolderPlan> {
+  const plans = new Map<string, FolderPlan>();
   for (const [index, share] of shares.entries()) {
-    const root = roots[index] ?? share.path;
+    const root = roots[index];
+    if (root === undefined || share.array !== undefined) continue;
     const earlier = plans.get(root);
     const options: PosixVolumeOptions = {
       root,

@@ -9,6 +9,7 @@ import { packageVersion } from "../package-version.ts";
 import { StartupError, UsageError } from "../startup-error.ts";
 import { loadTokenKeys } from "../token-keys.ts";
 import { type ProbeCommandOptions, probeArray } from "./array-probe.ts";
+import { type ArrayVolumeOptions, checkArray, type FormatOptions, formatArray, listArrays } from "./array-volumes.ts";
 import { runService } from "./run-service.ts";
 import { DEFAULT_CONFIG_FILE, parseUserOption, type ServeOptions, serveConfig } from "./serve-options.ts";
 import { type StartOptions, start } from "./start.ts";
@@ -96,9 +97,33 @@ function addAskCommands(program: Command): void {
 }
 
 function addArrayCommands(program: Command): void {
-  program
-    .command("array")
-    .description("look at storage arrays")
+  const array = program.command("array").description("storage arrays: what they can do, and the volumes on their LUNs");
+  const withConfig = (name: string) =>
+    array
+      .command(name)
+      .option("--config <FILE>", `the configuration that names the array (default: ${DEFAULT_CONFIG_FILE})`);
+  withConfig("format")
+    .description("make an empty volume on the LUNs of an array, and its catalogue; no server may run on it")
+    .argument("<NAME>", "name of the array in the configuration")
+    .option("--label <TEXT>", "label of the volume (default: the name of the array)")
+    .option("--allocation-unit <SIZE>", "4KiB to 16MiB, a power of two (default: 64KiB)")
+    .option("--file <NAME>", "serve each LUN as one file, with what it holds; once for each LUN", collect)
+    .option("--force", "overwrite LUNs that are not empty")
+    .addHelpText(
+      "after",
+      examples("tessera array format san1", "tessera array format vms --file disk1.vhdx --file disk2.vhdx"),
+    )
+    .action((name: string, options: FormatOptions) => formatArray(name, options));
+  withConfig("check")
+    .description("look for contradictions in the catalogue of an array's volume; no server may run on it")
+    .argument("<NAME>", "name of the array in the configuration")
+    .addHelpText("after", examples("tessera array check san1"))
+    .action((name: string, options: ArrayVolumeOptions) => checkArray(name, options));
+  withConfig("list")
+    .description("list the arrays of the configuration, and their volumes")
+    .addHelpText("after", examples("tessera array list --config ./tessera.yaml"))
+    .action((options: ArrayVolumeOptions) => listArrays(options));
+  array
     .command("probe")
     .description("show what an array can do, and whether copies on it are offloaded (ODX)")
     .argument("<URL>", "iscsi://HOST:PORT/TARGET/LUN; without LUN, or without target, lists what there is")

@@ -131,7 +131,16 @@ function anchorPaths(config: Config, folder: string): Config {
       logging: { ...logging, destination: toStream ? logging.destination : path.resolve(folder, logging.destination) },
     },
     offload: { ...config.offload, keyFiles: config.offload.keyFiles.map((file) => path.resolve(folder, file)) },
-    shares: config.shares.map((share) => ({ ...share, path: path.resolve(folder, share.path) })),
+    arrays: config.arrays.map(({ chap, ...array }) => ({
+      ...array,
+      catalogue: path.resolve(folder, array.catalogue),
+      chap: chap && {
+        ...chap,
+        secretFile: path.resolve(folder, chap.secretFile),
+        targetSecretFile: anchor(chap.targetSecretFile),
+      },
+    })),
+    shares: config.shares.map((share) => ({ ...share, path: anchor(share.path) })),
   };
 }
 

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { type Dialect, defaultProtocolOptions } from "../../smb2/server-context.ts";
 import { shareKey, shareNameProblem } from "../share-name.ts";
+import { arrays } from "./array.ts";
 import { always, count, duration, nonEmptyText } from "./fields.ts";
 import { offload, switches } from "./offload.ts";
 import { parseHostPort } from "./units.ts";
@@ -133,7 +134,8 @@ const permissionBits = z
 
 const share = z.strictObject({
   name: shareName,
-  path: nonEmptyText,
+  path: nonEmptyText.optional(),
+  array: nonEmptyText.optional(),
   comment: z.string().max(256).default(""),
   readOnly: z.boolean().default(false),
   encrypt: encryptionPolicy.default("off"),
@@ -149,10 +151,18 @@ const share = z.strictObject({
   directoryMode: permissionBits.optional(),
 });
 
+const fieldsOf = (entry: unknown): Readonly<Record<string, unknown>> =>
+  typeof entry === "object" && entry !== null ? { ...entry } : {};
+
 const sharesList = z.array(share).superRefine((shares: readonly unknown[], context) => {
   const seen = new Map<string, string>();
   for (const [index, entry] of shares.entries()) {
-    const name = typeof entry === "object" && entry !== null && "name" in entry ? entry.name : undefined;
+    const { name, path, array } = fieldsOf(entry);
+    if ((path === undefined) === (array === undefined)) {
+      const message =
+        path === undefined ? "is missing: a share needs a path or an array" : "cannot be there together with array";
+      context.addIssue({ code: "custom", path: [index, "path"], message });
+    }
     if (typeof name !== "string") {
       continue;
     }
@@ -182,11 +192,22 @@ const serverSection = server.superRefine((section, context) => {
   }
 }, always);
 
-export const configSchema = z.strictObject({
-  server: serverSection.prefault({}),
-  offload: offload.prefault({}),
-  shares: sharesList.default([]),
-});
+export const configSchema = z
+  .strictObject({
+    server: serverSection.prefault({}),
+    offload: offload.prefault({}),
+    arrays: arrays.default([]),
+    shares: sharesList.default([]),
+  })
+  .superRefine(({ arrays: volumes, shares }, context) => {
+    if (!Array.isArray(volumes) || !Array.isArray(shares)) return;
+    const names = new Set(volumes.map((volume) => fieldsOf(volume).name));
+    for (const [index, entry] of shares.entries()) {
+      const { array } = fieldsOf(entry);
+      if (array === undefined || names.has(array)) continue;
+      context.addIssue({ code: "custom", path: ["shares", index, "array"], message: "is none of the arrays" });
+    }
+  }, always);
 
 /** A whole configuration, checked, with every default filled in. Times are milliseconds, sizes bytes. */
 export type Config = z.output<typeof configSchema>;
