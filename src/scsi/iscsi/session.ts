@@ -430,7 +430,8 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     if (!this.#connection.open || this.#logoutTag !== undefined) return;
     this.#logoutTag = this.#takeTag();
     this.#connection.send(encodeLogoutRequest(this.#logoutTag, this.#sequence));
-    this.#clock.after(this.#times.answerTimeout, () => {
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(this.#times.answerTimeout, () => {
       if (!this.#ended) this.fail(new TransportError(`${this.portal} does not answer a logout`));
     });
   }

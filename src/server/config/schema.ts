@@ -159,9 +159,8 @@ const sharesList = z.array(share).superRefine((shares: readonly unknown[], conte
   for (const [index, entry] of shares.entries()) {
     const { name, path, array } = fieldsOf(entry);
     if ((path === undefined) === (array === undefined)) {
-      const message =
-        path === undefined ? "is missing: a share needs a path or an array" : "cannot be there together with array";
-      context.addIssue({ code: "custom", path: [index, "path"], message });
+      const message = path === undefined ? "needs a path or an array" : "cannot have both a path and an array";
+      context.addIssue({ code: "custom", path: [index], message });
     }
     if (typeof name !== "string") {
       continue;

@@ -85,7 +85,9 @@ describe("parseConfig", () => {
   });
 
   it("lists the known keys where no name is close", () => {
-    expect(messages("zebra: 1")).toEqual(["t.yaml:1:1: zebra is not a known key; known here: server, offload, shares"]);
+    expect(messages("zebra: 1")).toEqual([
+      "t.yaml:1:1: zebra is not a known key; known here: server, offload, arrays, shares",
+    ]);
   });
 
   it("explains fields that contradict each other", () => {
