@@ -75,7 +75,7 @@ describe("parseConfig", () => {
       't.yaml:4:12: server.signing must be one of required, enabled, but is the text "requird"; did you mean required?',
       "t.yaml:5:10: server.guest must be false or the name of a user",
       "t.yaml:6:26: server.timeouts.negotiate must be a time such as 30s, 500ms or 5m",
-      "t.yaml:8:5: shares[0].path is missing",
+      "t.yaml:8:5: shares[0] needs a path or an array",
       "t.yaml:9:14: shares[0].comment must be text, but is the value 5",
       't.yaml:10:11: shares[1].name must not contain any of " \\ / [ ] : | < > + = ; , * ?',
       't.yaml:12:25: shares[1].users.readWrite must be a list, but is the text "alice"',
