@@ -6,7 +6,7 @@ import type { RefusalReason } from "./refusal.ts";
 import { roomForLocator, type TokenBody, type TokenPlace } from "./token-body.ts";
 import type { OffloadClock, TokenUse } from "./token-registry.ts";
 import { MAXIMUM_BODY_LENGTH } from "./token-seal.ts";
-import { PinnedSource, PublishedSource, type TokenSource, UnchangedSource } from "./token-source.ts";
+import { FoundSource, PinnedSource, PublishedSource, type TokenSource } from "./token-source.ts";
 
 /** Milliseconds between two searches for published data that have expired. */
 const SWEEP_INTERVAL = 300_000;
@@ -80,7 +80,7 @@ export class TokenGroup {
       if (body.expires <= oldest) return "expired";
       const data = shared.revisit(place.locator);
       if (data === undefined) return "data changed";
-      return this.#use(body, holder, new UnchangedSource(volume, data, body.offset + body.length));
+      return this.#use(body, holder, new FoundSource(volume, data, body.offset + body.length));
     }
     const data = shared.find(body.name.toString("hex"));
     if (data === undefined) return body.expires <= oldest ? "expired" : "unknown";

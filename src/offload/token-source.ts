@@ -95,7 +95,7 @@ export class PublishedSource extends PinnedSource {
 }
 
 /** Data of a token of another server, in the file where they were: good as long as nobody has changed that, for one call. */
-export class UnchangedSource implements TokenSource {
+export class FoundSource implements TokenSource {
   readonly volume: Volume;
   readonly stream: VolumeStream;
   readonly pinned = false;

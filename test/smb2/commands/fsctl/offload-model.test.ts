@@ -50,6 +50,8 @@ type Step =
       readonly length: number;
     }
   | { readonly kind: "race"; readonly steps: readonly Step[] }
+  /** From here on by the next server of the group, if there is one. */
+  | { readonly kind: "move" }
   | { readonly kind: "zero"; readonly file: number; readonly offset: number; readonly length: number }
   | { readonly kind: "take"; readonly file: number; readonly offset: number; readonly length: number }
   | {
@@ -113,10 +115,14 @@ const single: fc.Arbitrary<Step> = fc.oneof(
 const race = fc
   .uniqueArray(single, { minLength: 2, maxLength: FILES, selector: fileOf })
   .map((steps): Step => ({ kind: "race", steps }));
-const step = fc.oneof({ weight: 4, arbitrary: single }, { weight: 1, arbitrary: race });
+const step = fc.oneof(
+  { weight: 8, arbitrary: single },
+  { weight: 2, arbitrary: race },
+  { weight: 1, arbitrary: fc.constant<Step>({ kind: "move" }) },
+);
 
 function fileOf(one: Step): number {
-  return one.kind === "race" ? -1 : one.file;
+  return one.kind === "race" || one.kind === "move" ? -1 : one.file;
 }
 
 interface Token {
@@ -131,7 +137,8 @@ const roundUp = (value: number) => Math.ceil(value / SECTOR) * SECTOR;
 
 /** Files as they should be, beside files as they are. */
 class Run {
-  readonly tree: SmbTree;
+  tree: SmbTree;
+  readonly #trees: readonly SmbTree[];
   readonly strict: boolean;
   readonly names: string[] = [];
   readonly handles: SmbFile[] = [];
@@ -141,8 +148,11 @@ class Run {
   #names = 0;
 
   /** @param strict a token never ends */
-  constructor(tree: SmbTree, strict: boolean) {
+  constructor(trees: readonly SmbTree[], strict: boolean) {
+    const [tree] = trees;
+    if (tree === undefined) throw new Error("no server");
     this.tree = tree;
+    this.#trees = trees;
     this.strict = strict;
   }
 
@@ -183,6 +193,7 @@ class Run {
       await Promise.all(steps.map((one) => (one.kind === "give" ? this.#give(one, true) : this.step(one))));
       return;
     }
+    if (step.kind === "move") return this.#move();
     const handle = this.handle(step.file);
     const model = this.model(step.file);
     switch (step.kind) {
@@ -252,6 +263,13 @@ class Run {
     }
   }
 
+  async #move(): Promise<void> {
+    for (const handle of this.handles) await handle.close();
+    const next = this.#trees[(this.#trees.indexOf(this.tree) + 1) % this.#trees.length];
+    if (next !== undefined) this.tree = next;
+    for (const [index, name] of this.names.entries()) this.handles[index] = await this.tree.create(name);
+  }
+
   async #copy({ file: target, from, offset, length }: Step & { kind: "copy" }): Promise<void> {
     const source = this.model(from);
     if (offset + length > source.length || source.length === 0) return;
@@ -317,7 +335,7 @@ class Run {
     expect(now.length).toBeLessThanOrEqual(Math.max(before.length, offset + length));
     const expected = Buffer.alloc(now.length);
     before.copy(expected);
-    now.copy(expected, offset, offset, offset + length);
+    if (offset < now.length) now.copy(expected, offset, offset, offset + length);
     expect(now.equals(expected)).toBe(true);
     this.models[index] = now;
   }
@@ -336,19 +354,40 @@ class Run {
   }
 }
 
-function folder(parent: string): () => Promise<{ volume: Volume; dispose: () => void }> {
+interface Made {
+  readonly volume: Volume;
+  /** The same storage, as another server has it. */
+  readonly beside: () => Promise<Volume>;
+  readonly dispose: () => void;
+}
+
+function folder(parent: string): () => Promise<Made> {
   return async () => {
     const root = mkdtempSync(join(parent, "tessera-model-"));
-    return { volume: await PosixVolume.open({ root }), dispose: () => rmSync(root, { recursive: true, force: true }) };
+    return {
+      volume: await PosixVolume.open({ root }),
+      beside: () => PosixVolume.open({ root }),
+      dispose: () => rmSync(root, { recursive: true, force: true }),
+    };
   };
+}
+
+function memory(make: () => Volume): () => Promise<Made> {
+  return async () => ({
+    volume: make(),
+    beside: () => Promise.reject(new Error("memory is nobody else's")),
+    dispose: () => {},
+  });
 }
 
 interface Kind {
   readonly name: string;
   readonly offload?: Partial<OffloadOptions>;
-  readonly make: () => Promise<{ volume: Volume; dispose: () => void }>;
+  readonly make: () => Promise<Made>;
   readonly strict: boolean;
   readonly runs: number;
+  /** Further servers of the same folder, each with a volume of its own. */
+  readonly others?: number;
 }
 
 const reflinkFolder = process.env["TESSERA_REFLINK_FOLDER"];
@@ -357,44 +396,60 @@ const effort = Number(process.env["TESSERA_MODEL_EFFORT"] ?? "1");
 const kinds: Kind[] = [
   {
     name: "a volume that keeps data",
-    make: async () => ({ volume: new MemoryVolume(), dispose: () => {} }),
+    make: memory(() => new MemoryVolume()),
     strict: true,
     runs: 300,
   },
   {
     name: "a volume that does not",
-    make: async () => ({ volume: new VolatileVolume(), dispose: () => {} }),
+    make: memory(() => new VolatileVolume()),
     strict: true,
     runs: 300,
   },
   {
     name: "a volume that does not, with little room for old data",
-    make: async () => ({ volume: new VolatileVolume(), dispose: () => {} }),
+    make: memory(() => new VolatileVolume()),
     offload: { maxPreservedBytes: 16_384 },
     strict: false,
     runs: 200,
   },
   { name: "a folder without reflinks", make: folder(tmpdir()), strict: true, runs: 8 },
+  { name: "two servers without reflinks", make: folder(tmpdir()), strict: false, runs: 6, others: 1 },
 ];
 if (reflinkFolder !== undefined) {
-  kinds.push({ name: "a folder with reflinks", make: folder(reflinkFolder), strict: true, runs: 60 });
+  const make = folder(reflinkFolder);
+  kinds.push({ name: "a folder with reflinks", make, strict: true, runs: 60 });
+  kinds.push({ name: "two servers with reflinks", make, strict: true, runs: 40, others: 1 });
 }
 
 describe("tokens beside a model", () => {
   it.each(kinds)(
     "give what was there when they were taken, on $name",
-    async ({ make, strict, runs, offload = {} }) => {
+    async ({ make, strict, runs, offload = {}, others = 0 }) => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-          const { volume, dispose } = await make();
-          const harness = await ServerHarness.start({ volume, offload });
-          const run = new Run(await harness.mount(), strict);
+          const { volume, beside, dispose } = await make();
+          const volumes = [volume];
+          for (let i = 0; i < others; i++) volumes.push(await beside());
+          const harnesses: ServerHarness[] = [];
+          for (const [index, one] of volumes.entries()) {
+            const group = others === 0 ? {} : { tokenKeys: [Buffer.alloc(32, 1)] };
+            const started = await ServerHarness.start({
+              volume: one,
+              offload: { ...offload, ...group },
+              randomSeed: index,
+            });
+            harnesses.push(started);
+          }
+          const run = new Run(await Promise.all(harnesses.map((harness) => harness.mount())), strict);
           await run.start();
           for (const one of steps) await run.step(one);
           await run.check();
-          expect(harness.errors).toEqual([]);
-          await harness.server.shutdown();
-          await volume.close();
+          for (const harness of harnesses) {
+            expect(harness.errors).toEqual([]);
+            await harness.server.shutdown();
+          }
+          for (const one of volumes) await one.close();
           dispose();
         }),
         { numRuns: runs * effort },
