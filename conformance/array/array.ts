@@ -66,7 +66,7 @@ export class SimulatedArray {
       targetPorts: this.#ports,
       attention: (unit, kind, except) => this.sessions.attention(unit, Attention[kind], except),
     };
-    this.#device = new DeviceServer(services, this.faults, clock);
+    this.#device = new DeviceServer(services, this.faults, clock, this.#log);
   }
 
   /** Opens a portal; gives the port it listens on. */

@@ -6,6 +6,7 @@ import {
   CheckCondition,
   encodeSense,
   illegal,
+  internalFailure,
   invalidFieldInList,
   ScsiStatus,
   SenseKey,
@@ -72,9 +73,9 @@ function runOperation(
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof CheckCondition)) throw error;
+      const found = error instanceof CheckCondition ? error.sense : internalFailure;
       operation.completionStatus = ScsiStatus.CHECK_CONDITION;
-      operation.sense = encodeSense(error.sense, unit.descriptorSense);
+      operation.sense = encodeSense(found, unit.descriptorSense);
       if (operation.running) operation.status = CopyStatus.COMPLETED_WITH_ERRORS;
       throw error;
     }
@@ -85,9 +86,7 @@ function runOperation(
   }
   operation.status = CopyStatus.IN_PROGRESS_BACKGROUND;
   // The error is in the result, for whoever asks.
-  settle().catch((error: unknown) => {
-    if (!(error instanceof CheckCondition)) throw error;
-  });
+  settle().catch(() => {});
   return undefined;
 }
 

@@ -14,12 +14,14 @@ import {
   CheckCondition,
   encodeFixedSense,
   encodeSense,
+  internalFailure,
   invalidFieldInCdb,
   invalidOpcode,
   ScsiStatus,
   SenseKey,
   StatusOnly,
   sense,
+  spaceExhausted,
   unitNotSupported,
   writeProtected,
 } from "./sense.ts";
@@ -31,15 +33,18 @@ const maxTasks = 256;
 
 const Opcode = { TEST_UNIT_READY: 0x00, REQUEST_SENSE: 0x03, INQUIRY: 0x12, REPORT_LUNS: 0xa0 } as const;
 
+type Log = (message: string) => void;
 type Where = Pick<ScsiRequest, "nexus" | "lun" | "cdb">;
 
 export class DeviceServer {
   readonly #array: ArrayServices;
   readonly #faults: FaultSwitches;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #taskSets = new Map<LogicalUnit, TaskSet>();
 
-  constructor(array: ArrayServices, faults: FaultSwitches, clock: Clock) {
+  constructor(array: ArrayServices, faults: FaultSwitches, clock: Clock, log: Log) {
+    this.#log = log;
     this.#array = array;
     this.#faults = faults;
     this.#clock = clock;
@@ -53,7 +58,7 @@ export class DeviceServer {
 
   execute(request: ScsiRequest): Awaitable<ScsiOutcome> {
     const unit = this.#unitOf(request.nexus, request.lun);
-    if (unit === undefined) return settle(() => this.#withoutUnit(request), false);
+    if (unit === undefined) return settle(() => this.#withoutUnit(request), false, this.#log);
     const row = rowOf(request.cdb);
     const effects = this.#faults.meet({
       command: row?.name ?? `OPCODE ${request.cdb.readUInt8(0).toString(16)}h`,
@@ -66,7 +71,7 @@ export class DeviceServer {
     const turn = set.enter(request.attribute);
     const run = () =>
       effects === noEffects
-        ? settle(() => this.#run(request, unit, row, effects), unit.descriptorSense)
+        ? settle(() => this.#run(request, unit, row, effects), unit.descriptorSense, this.#log)
         : this.#runFaulty(request, unit, row, effects);
     const outcome = turn === undefined ? run() : turn.then(run);
     if (!(outcome instanceof Promise)) {
@@ -87,13 +92,17 @@ export class DeviceServer {
     if (effects.delay !== undefined) await this.#clock.delay(effects.delay, request.signal);
     if (effects.drop === "before") return { status: ScsiStatus.GOOD, transport: "drop" };
     if (effects.silence === "before") return hang(request.signal);
-    const outcome = await settle(() => {
-      const { sense: forced } = effects;
-      if (effects.status !== undefined) throw new StatusOnly(statusOf(effects.status));
-      if (forced !== undefined)
-        throw new CheckCondition(sense(forced.key, forced.code, forced.qualifier, forced.information));
-      return this.#run(request, unit, row, effects);
-    }, unit.descriptorSense);
+    const outcome = await settle(
+      () => {
+        const { sense: forced } = effects;
+        if (effects.status !== undefined) throw new StatusOnly(statusOf(effects.status));
+        if (forced !== undefined)
+          throw new CheckCondition(sense(forced.key, forced.code, forced.qualifier, forced.information));
+        return this.#run(request, unit, row, effects);
+      },
+      unit.descriptorSense,
+      this.#log,
+    );
     if (effects.delayResponse !== undefined) await this.#clock.delay(effects.delayResponse, request.signal);
     if (effects.silence === "after") return hang(request.signal);
     const dataIn = outcome.status === ScsiStatus.GOOD ? spoilData(outcome.dataIn, effects) : outcome.dataIn;
@@ -203,12 +212,15 @@ function transportOf(effects: Effects): Pick<ScsiOutcome, "transport"> {
   return {};
 }
 
-function failure(error: unknown, descriptorSense: boolean): ScsiOutcome {
+function failure(error: unknown, descriptorSense: boolean, log: Log): ScsiOutcome {
   if (error instanceof CheckCondition) {
     return { status: ScsiStatus.CHECK_CONDITION, sense: encodeSense(error.sense, descriptorSense) };
   }
   if (error instanceof StatusOnly) return { status: error.status };
-  throw error;
+  const full = error instanceof Error && "code" in error && error.code === "ENOSPC";
+  if (!full) log(`command failed: ${error instanceof Error ? error.stack : String(error)}`);
+  const found = full ? spaceExhausted : internalFailure;
+  return { status: ScsiStatus.CHECK_CONDITION, sense: encodeSense(found, descriptorSense) };
 }
 
 function success(dataIn: Buffer | undefined): ScsiOutcome {
@@ -216,12 +228,12 @@ function success(dataIn: Buffer | undefined): ScsiOutcome {
 }
 
 /** Runs a command; errors become its status. */
-function settle(run: () => Awaitable<Buffer | undefined>, descriptorSense: boolean): Awaitable<ScsiOutcome> {
+function settle(run: () => Awaitable<Buffer | undefined>, descriptorSense: boolean, log: Log): Awaitable<ScsiOutcome> {
   try {
     const result = run();
     if (!(result instanceof Promise)) return success(result);
-    return result.then(success, (error: unknown) => failure(error, descriptorSense));
+    return result.then(success, (error: unknown) => failure(error, descriptorSense, log));
   } catch (error) {
-    return failure(error, descriptorSense);
+    return failure(error, descriptorSense, log);
   }
 }

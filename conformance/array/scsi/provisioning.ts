@@ -12,15 +12,7 @@ import {
   readU64,
   writeU64,
 } from "./command.ts";
-import {
-  CheckCondition,
-  invalidFieldInCdb,
-  invalidFieldInList,
-  invalidOpcode,
-  parameterListLengthError,
-  SenseKey,
-  sense,
-} from "./sense.ts";
+import { invalidFieldInCdb, invalidFieldInList, invalidOpcode, parameterListLengthError } from "./sense.ts";
 import type { LogicalUnit } from "./unit.ts";
 
 /** Block Limits VPD page: MAXIMUM UNMAP LBA COUNT and MAXIMUM UNMAP BLOCK DESCRIPTOR COUNT. */
@@ -127,11 +119,6 @@ function getLbaStatus(command: Command): Buffer {
   const header = Buffer.alloc(8);
   header.writeUInt32BE(4 + descriptors.length * 16, 0);
   return allocated(Buffer.concat([header, ...descriptors]), allocationLength);
-}
-
-/** Space ran out: for the file system below (SBC-3 4.7.3.6). */
-export function spaceExhausted(): CheckCondition {
-  return new CheckCondition(sense(SenseKey.DATA_PROTECT, 0x27, 0x07));
 }
 
 const u32 = [0xff, 0xff, 0xff, 0xff];

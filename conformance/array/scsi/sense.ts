@@ -5,6 +5,7 @@ export const SenseKey = {
   NO_SENSE: 0x0,
   NOT_READY: 0x2,
   MEDIUM_ERROR: 0x3,
+  HARDWARE_ERROR: 0x4,
   ILLEGAL_REQUEST: 0x5,
   UNIT_ATTENTION: 0x6,
   DATA_PROTECT: 0x7,
@@ -82,6 +83,11 @@ export function invalidFieldInList(byte: number): CheckCondition {
 }
 
 export const writeProtected = () => new CheckCondition(sense(SenseKey.DATA_PROTECT, 0x27, 0x00));
+
+/** SPACE ALLOCATION FAILED WRITE PROTECT: thin provisioning promised more than there is (SBC-3 4.7.3.6). */
+export const spaceExhausted = sense(SenseKey.DATA_PROTECT, 0x27, 0x07);
+/** INTERNAL TARGET FAILURE. */
+export const internalFailure = sense(SenseKey.HARDWARE_ERROR, 0x44, 0x00);
 
 /** Unit attention conditions (SPC-4 5.14, SAM-5 5.14). */
 export const Attention = {
