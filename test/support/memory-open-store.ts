@@ -7,7 +7,7 @@ export class MemoryOpenStore implements PersistentOpenStore {
   /** What is stable. */
   readonly records = new Map<bigint, PersistentOpen>();
   failing = false;
-  #held: (() => void)[] | undefined;
+  #held: { readonly go: () => void; readonly fail: () => void }[] | undefined;
 
   /** Nothing becomes stable from now on. */
   hold(): void {
@@ -22,7 +22,14 @@ export class MemoryOpenStore implements PersistentOpenStore {
   release(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const go of held) go();
+    for (const { go } of held) go();
+  }
+
+  /** Nothing that waits becomes stable. */
+  fail(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const { fail } of held) fail();
   }
 
   load(): readonly PersistentOpen[] {
@@ -30,7 +37,7 @@ export class MemoryOpenStore implements PersistentOpenStore {
   }
 
   put(open: PersistentOpen): Promise<void> {
-    if (this.failing) return Promise.reject(new Error("the disk is full"));
+    if (this.failing) return Promise.reject(diskFull());
     return this.#apply(() => this.records.set(open.persistentId, open));
   }
 
@@ -39,13 +46,17 @@ export class MemoryOpenStore implements PersistentOpenStore {
   }
 
   #apply(change: () => void): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const go = () => {
         change();
         resolve();
       };
       if (this.#held === undefined) go();
-      else this.#held.push(go);
+      else this.#held.push({ go, fail: () => reject(diskFull()) });
     });
   }
+}
+
+function diskFull(): Error {
+  return new Error("the disk is full");
 }

@@ -40,6 +40,10 @@ export async function grantPersistence(
     await persistentOpens.save(open, expected);
   } catch (error) {
     if (!(error instanceof SmbError)) throw error;
+    if (open.isDisconnected) {
+      await server.close(open);
+      return;
+    }
     // It is an ordinary handle then; the client is told so.
     server.durableOpens.remove(open);
     await persistentOpens.forget(open);

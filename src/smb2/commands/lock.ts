@@ -38,9 +38,22 @@ function handle(request: Request, message: LockRequest): Awaitable<void> {
   }
   return chain(carryOut(request, open, locks, first), () => {
     if (counted) open.lockSequences.record(index, number);
-    const stored = open.durability?.kind === "persistent" ? request.server.persistentOpens?.save(open) : undefined;
+    const stored = open.durability?.kind === "persistent" ? keepPersistent(request, open, message) : undefined;
     return chain(stored, () => encodeLockResponse(request.writer));
   });
+}
+
+/** What cannot be stored is not locked. @throws SmbError IO_DEVICE_ERROR */
+async function keepPersistent(request: Request, open: FileOpen, message: LockRequest): Promise<void> {
+  try {
+    await request.server.persistentOpens?.save(open);
+  } catch (error) {
+    open.lockSequences.forget(message.lockSequenceIndex);
+    for (const { offset, length, flags } of message.locks) {
+      if ((flags & LockFlag.UNLOCK) === 0) open.stream.locks.unlock(open, offset, length);
+    }
+    throw error;
+  }
 }
 
 /** Whether the client may send the request again, and it must not be carried out twice then (MS-SMB2 3.3.5.14). */

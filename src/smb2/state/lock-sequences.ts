@@ -25,6 +25,11 @@ export class LockSequences {
     this.#entries[index - 1] = sequenceNumber + 1;
   }
 
+  /** The request has failed after all. */
+  forget(index: number): void {
+    if (this.#entries !== undefined && index >= 1 && index <= ENTRIES) this.#entries[index - 1] = 0;
+  }
+
   /** The valid entries, to be kept elsewhere. */
   get entries(): Uint8Array | undefined {
     return this.#entries;

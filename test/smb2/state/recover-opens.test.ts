@@ -107,6 +107,29 @@ describe("persistent handles", () => {
     expect(harness.server.persistentOpens?.size).toBe(0);
   });
 
+  it("are closed where the store fails and their client is gone", async () => {
+    store.hold();
+    const creating = tree.create("file", asked()).catch(() => {});
+    await settle();
+    tree.session.connection.close();
+    await settle();
+    store.failing = true;
+    store.fail();
+    await creating;
+    await settle();
+    expect(harness.server.durableOpens.disconnectedCount).toBe(0);
+    expect(harness.server.fileTable(disk).size).toBe(0);
+  });
+
+  it("get no lock that cannot be stored", async () => {
+    const file = await tree.create("file", { ...asked(), requestedOplockLevel: 0 });
+    store.failing = true;
+    expect(await statusOf(file.lock(0, 5))).toBe("STATUS_IO_DEVICE_ERROR");
+    store.failing = false;
+    const other = await (await mount(harness, 2)).create("file");
+    expect(await statusOf(other.lock(0, 5))).toBe("STATUS_SUCCESS");
+  });
+
   it("go on after the server was killed, with their locks and share modes", async () => {
     const file = await tree.create("file", { ...asked(), shareAccess: 1, requestedOplockLevel: 0 });
     await file.lock(2, 3);
