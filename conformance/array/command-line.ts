@@ -12,7 +12,8 @@ export const usage = `usage: npm run array -- [--listen HOST:PORT[,GROUP]] ... [
   --target NAME               the LUNs that follow belong to this target
   --lun-number N              the number of the next LUN; else it is the next one, from 0
   --lun FILE[:SIZE][,OPTION]  a LUN on a sparse file, made where it is missing. SIZE in bytes or with K, M, G, T.
-                              Options: block=512|4096, physical=EXPONENT, id=NAME, ro, thick
+                              Options: block=512|4096, physical=EXPONENT, transfer=BLOCKS (the most of one command),
+                              id=NAME, ro, thick
   --chap USER:SECRET          who may log in to the last --target, or to all before the first one
   --mutual-chap USER:SECRET   what that target proves itself with
   --identity NAME             what LUNs and tokens are named by; keep it to keep the LUNs' serial numbers
@@ -24,7 +25,7 @@ iSCSI: --header-digest, --data-digest None|CRC32C[,...]; --initial-r2t, --no-imm
 
 Token commands: --no-odx; --rod-type ${"TYPE[,...]"}, the first is the default: pit, vulnerable, cow, aur;
   --max-ranges, --max-tokens N; --max-transfer, --optimal-transfer BLOCKS; --default-inactivity, --max-inactivity,
-  --max-lifetime SECONDS; --copy-rate BYTES per second
+  --max-lifetime SECONDS; --copy-rate BYTES per second; --token-limits-last in VPD page 8Fh
 `;
 
 const defaultTarget = "iqn.2026-01.com.example:array";
@@ -68,6 +69,7 @@ const optionTypes = {
   "max-inactivity": text,
   "max-lifetime": text,
   "copy-rate": text,
+  "token-limits-last": flag,
 } as const;
 
 /** Reads HOST:PORT[,GROUP]. */
@@ -100,6 +102,7 @@ function readUnit(value: string): UnitConfig {
     const [name = "", setting = ""] = option.split("=");
     if (name === "block") unit = { ...unit, blockBytes: Number(setting) };
     else if (name === "physical") unit = { ...unit, physicalBlockExponent: Number(setting) };
+    else if (name === "transfer") unit = { ...unit, maxTransferBlocks: readSize(setting) };
     else if (name === "id") unit = { ...unit, id: setting };
     else if (name === "ro") unit = { ...unit, readOnly: true };
     else if (name === "thick") unit = { ...unit, thin: false };
@@ -178,6 +181,7 @@ function odxOptions(values: Values): Partial<OdxOptions> {
       "copy-rate": "bytesPerSecond",
     }),
     ...(values["no-odx"] === true ? { enabled: false } : {}),
+    ...(values["token-limits-last"] === true ? { tokenLimitsFirst: false } : {}),
     ...(typeof types === "string"
       ? {
           rodTypes: types.split(",").map((name) => {

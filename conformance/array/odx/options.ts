@@ -28,6 +28,8 @@ export interface OdxOptions {
   readonly maxTransferBlocks: number;
   /** OPTIMAL TRANSFER COUNT in blocks; 0: not reported. */
   readonly optimalTransferBlocks: number;
+  /** The token limits come first in VPD page 8Fh: Windows looks for them nowhere else. */
+  readonly tokenLimitsFirst: boolean;
   readonly maxTokens: number;
   /** Copy operations of one I_T nexus whose results are kept. */
   readonly maxOperations: number;
@@ -49,6 +51,7 @@ export const defaultOdxOptions: OdxOptions = {
   maxTokenLifetime: 0,
   maxTransferBlocks: 0x20_0000,
   optimalTransferBlocks: 0x8_0000,
+  tokenLimitsFirst: true,
   maxTokens: 1024,
   maxOperations: 256,
   bytesPerSecond: 0,

@@ -86,11 +86,7 @@ function generalOperations({ array }: Command): Buffer {
 
 export function thirdPartyCopyPage(command: Command): Buffer {
   if (!command.array.copyManager.options.enabled) throw invalidFieldInCdb(2);
-  return Buffer.concat([
-    tokenLimits(command),
-    supportedCommands(),
-    tokenFeatures(command),
-    supportedTypes(command),
-    generalOperations(command),
-  ]);
+  const others = [supportedCommands(), tokenFeatures(command), supportedTypes(command), generalOperations(command)];
+  const limits = tokenLimits(command);
+  return Buffer.concat(command.array.copyManager.options.tokenLimitsFirst ? [limits, ...others] : [...others, limits]);
 }

@@ -164,7 +164,16 @@ it("the command line makes portals, targets, units, accounts and limits", () => 
   const line = readCommandLine(
     [
       ...["--listen", "[::1]:3261,2", "--lun", "a:1M,block=4096,ro", "--target", "iqn.x:b", "--chap", "u:s:t"],
-      ...["--lun-number", "300", "--lun", "/b:10G,id=big", "--rod-type", "aur,pit", "--max-burst-length", "64K"],
+      ...[
+        "--lun-number",
+        "300",
+        "--lun",
+        "/b:10G,id=big,transfer=2K",
+        "--rod-type",
+        "aur,pit",
+        "--max-burst-length",
+        "64K",
+      ],
     ],
     "host",
   );
@@ -179,7 +188,7 @@ it("the command line makes portals, targets, units, accounts and limits", () => 
         },
         {
           name: "iqn.x:b",
-          luns: { 300: { file: "/b", size: 10 * 2 ** 30, id: "big" } },
+          luns: { 300: { file: "/b", size: 10 * 2 ** 30, id: "big", maxTransferBlocks: 2048 } },
           chap: { accounts: [{ name: "u", secret: "s:t" }] },
         },
       ],

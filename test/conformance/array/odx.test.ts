@@ -395,4 +395,8 @@ it("page 8Fh begins with the token limits and names the commands", async () => {
     `0000 0020 000000000000 0004 00000258 0000003c ${hex(0x1000, 8)} ${hex(0x800, 8)}`.replaceAll(" ", ""),
   );
   expect(data.subarray(40, 56).toString("hex")).toBe("0001000c" + "0a8303" + "10111c" + "8403" + "050708" + "00");
+  const last = await ready(await start({ tokenLimitsFirst: false }, "b"));
+  const page = (await last.command("12018f040000", { in: 1024 })).data;
+  expect(page.subarray(4, 8).toString("hex")).toBe("0001000c");
+  expect(page.subarray(-36, -32).toString("hex")).toBe("00000020");
 });
