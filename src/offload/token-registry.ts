@@ -191,7 +191,7 @@ export class TokenRegistry {
         entry.uses--;
         entry.spent ||= spent;
         entry.deadline = this.#clock.now() + entry.timeToLive;
-        this.#attempt(() => entry.source.used?.(entry.deadline));
+        if (!entry.removed) this.#attempt(() => entry.source.used?.(entry.deadline));
         if (entry.removed && entry.uses === 0) this.#release(entry);
       },
       revoke: (reason) => {

@@ -153,6 +153,15 @@ describe("the registry of tokens", () => {
     expect(source.calls).toEqual(["released"]);
   });
 
+  it("prolongs nothing for a call that outlasts its token", () => {
+    const source = new RecordedSource();
+    add("a", source);
+    const inUse = use("a");
+    registry.clear();
+    inUse.end(true);
+    expect(source.calls).toEqual(["released"]);
+  });
+
   it("goes on where data cannot be given up, and tells", () => {
     const source = new RecordedSource();
     source.release = () => {

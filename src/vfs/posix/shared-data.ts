@@ -29,14 +29,20 @@ const LOCATOR_HEAD = 8 + 8 + 4 + STAMP_LENGTH;
 export class PosixSharedData implements SharedData {
   readonly #context: PosixContext;
   #identity: Buffer | undefined;
+  #closed = false;
 
   constructor(context: PosixContext) {
     this.#context = context;
   }
 
+  /** The volume is closed: from here on nothing is found. */
+  close(): void {
+    this.#closed = true;
+  }
+
   identity(): Buffer | undefined {
     const { root, hasMetadata, readOnly } = this.#context;
-    if (this.#identity !== undefined || !hasMetadata) return this.#identity;
+    if (this.#identity !== undefined || !hasMetadata || this.#closed) return this.#identity;
     let length = getXattr(root, "", IDENTITY_ATTRIBUTE);
     if (length === -Errno.ENODATA && !readOnly) {
       // Whoever comes first decides.
@@ -49,17 +55,19 @@ export class PosixSharedData implements SharedData {
 
   publish(pinned: VolumeStream, name: string, expires: number): boolean {
     if (!(pinned instanceof DataStream) || this.#context.readOnly) return false;
+    const pin = pinName(name);
     const fd = pinned.owner.descriptor.handle;
     check(setTimes(fd, undefined, timespec(expires)), "utimensat");
-    const linked = this.#inside(true, -Errno.ENOENT, (base) => linkOpen(fd, base, pinName(name)));
+    const linked = this.#inside(true, -Errno.ENOENT, (base) => linkOpen(fd, base, pin));
     if (linked === -Errno.EOPNOTSUPP || linked === -Errno.EPERM) return false;
     check(linked, "linkat");
     return true;
   }
 
   find(name: string): PublishedData | undefined {
+    const pin = pinName(name);
     const flags = OpenFlag.RDWR | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK;
-    const fd = this.#inside(false, -Errno.ENOENT, (base) => openBeneath(base, pinName(name), flags));
+    const fd = this.#inside(false, -Errno.ENOENT, (base) => openBeneath(base, pin, flags));
     if (fd === -Errno.ENOENT) return undefined;
     check(fd, "open pin");
     const stat = statOpen(fd);
@@ -78,7 +86,8 @@ export class PosixSharedData implements SharedData {
   }
 
   withdraw(name: string, expires: number): void {
-    this.#inside(false, undefined, (base) => this.#removeExpired(base, pinName(name), expires));
+    const pin = pinName(name);
+    this.#inside(false, undefined, (base) => this.#removeExpired(base, pin, expires));
   }
 
   sweep(before: number): number {
@@ -103,7 +112,7 @@ export class PosixSharedData implements SharedData {
     if (!(stream instanceof DataStream)) return undefined;
     const { handle } = stream.owner.descriptor;
     const stamp = await stream.settledStamp();
-    const path = pathBeneath(this.#context.root, handle);
+    const path = this.#closed ? undefined : pathBeneath(this.#context.root, handle);
     const stat = statOpen(handle);
     if (stamp === undefined || path === undefined || path === "" || typeof stat === "number") return undefined;
     const name = encodeStored(path);
@@ -113,7 +122,7 @@ export class PosixSharedData implements SharedData {
   }
 
   revisit(locator: Buffer): FoundData | undefined {
-    if (locator.length <= LOCATOR_HEAD) return undefined;
+    if (locator.length <= LOCATOR_HEAD || this.#closed) return undefined;
     const head = locator.subarray(0, LOCATOR_HEAD);
     const fd = openBeneath(this.#context.root, decodeStored(locator, LOCATOR_HEAD), OpenFlag.PATH | OpenFlag.NOFOLLOW);
     if (fd < 0) return undefined;
@@ -145,7 +154,7 @@ export class PosixSharedData implements SharedData {
   }
 
   #inside<T>(create: boolean, absent: T, call: (base: number) => T): T {
-    return insidePrivateFolder(this.#context.root, PIN_FOLDER, create, absent, call);
+    return this.#closed ? absent : insidePrivateFolder(this.#context.root, PIN_FOLDER, create, absent, call);
   }
 }
 

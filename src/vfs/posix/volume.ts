@@ -7,7 +7,6 @@ import type {
   DataPins,
   NtPath,
   OpenedFile,
-  SharedData,
   Volume,
   VolumeFile,
   VolumeInfo,
@@ -45,7 +44,7 @@ export class PosixVolume implements Volume {
   readonly info: VolumeInfo;
   readonly clone: BlockClone | undefined;
   readonly pins: DataPins | undefined;
-  readonly shared: SharedData;
+  readonly shared: PosixSharedData;
   readonly #scratch: PosixPins | undefined;
   readonly #context: PosixContext;
   readonly #fileMode: number;
@@ -225,6 +224,7 @@ export class PosixVolume implements Volume {
     if (this.#closed) return;
     this.#closed = true;
     this.#ending.abort();
+    this.shared.close();
     close(this.#context.root);
   }
 

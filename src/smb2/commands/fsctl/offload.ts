@@ -114,7 +114,7 @@ async function read(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
     if (end <= offset) throw new SmbError(NtStatus.END_OF_FILE);
     const length = Math.min(wanted, end - offset);
     const transferLength = roundUp(length, Number(sector));
-    const zeroBeyond = await zeroFrom(offset + wanted);
+    const zeroBeyond = length === wanted && (await zeroFrom(offset + wanted));
     if ((await source.stream.isKnownZero?.({ offset, length })) === true) {
       await source.release();
       return readOutput(offload.zeroToken(), transferLength, zeroBeyond);
