@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { statusName } from "../../../src/nt/status.ts";
 import { CreateDisposition, LeaseBreakFlag, LeaseFlag } from "../../../src/smb2/wire/constants.ts";
-import { LeaseClient } from "../../support/lease-client.ts";
+import { LeaseClient, type Opening } from "../../support/lease-client.ts";
 import { ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
+import { requests } from "../../support/smb-requests.ts";
 
 const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 
@@ -103,5 +105,84 @@ describe("a lease", () => {
     await writer.file.write(0, Buffer.from("x"));
     expect(first.breaks).toEqual([{ key: 1, from: "R", to: "", epoch: 2, flags: 0 }]);
     expect(second.breaks).toEqual([{ key: 2, from: "RH", to: "", epoch: 2, flags: LeaseBreakFlag.ACK_REQUIRED }]);
+  });
+
+  it("is told the end of its reads before another client's write is done, though it was just told to keep them", async () => {
+    await first.open("file", { key: 1, state: "RH" });
+    const writer = await (await LeaseClient.mount(harness)).open("file", {});
+    const alone = second.begin("file", { request: { shareAccess: 0 } });
+    await alone.pending;
+    expect(first.breaks).toMatchObject([{ from: "RH", to: "R" }]);
+    let written = false;
+    const writing = writer.file.write(0, Buffer.from("x")).then(() => {
+      written = true;
+    });
+    await settle();
+    expect(written).toBe(false);
+    await first.acknowledge(1, "R");
+    await writing;
+    expect(first.breaks.at(-1)).toMatchObject({ from: "R", to: "" });
+    expect(await statusOf(alone.opened)).toBe("STATUS_SHARING_VIOLATION");
+  });
+
+  it("lets a deferred handle close before sharing is refused", async () => {
+    const deferred = await first.open("file", { key: 1, state: "RWH" });
+    const alone = second.begin("file", { request: { shareAccess: 0 } });
+    await alone.pending;
+    expect(first.breaks).toMatchObject([{ from: "RWH", to: "RW" }]);
+    await deferred.file.close();
+    await alone.opened;
+  });
+
+  describe("that somebody waits for", () => {
+    let waiting: Opening;
+
+    beforeEach(async () => {
+      await first.open("file", { key: 1, state: "RWH" });
+      waiting = second.begin("file", { key: 2, state: "RWH" });
+      await waiting.pending;
+    });
+
+    const endings: readonly [string, string, () => unknown][] = [
+      ["the CREATE is cancelled", "STATUS_CANCELLED", () => second.tree.session.connection.cancel(waiting.call)],
+      ["its tree connect ends", "STATUS_NETWORK_NAME_DELETED", () => second.tree.disconnect()],
+      ["its session ends", "STATUS_CANCELLED", () => second.tree.session.logOff()],
+      ["its connection ends", "", () => second.close()],
+    ];
+
+    it.each(endings)("is not granted to a client when %s", async (_name, status, end) => {
+      await end();
+      await settle();
+      await first.acknowledge(1, "RH");
+      await settle();
+      if (status !== "") expect(await statusOf(waiting.opened)).toBe(status);
+      expect(harness.server.leases.size).toBe(1);
+      expect(await first.open("file", { key: 1, state: "RWH" })).toMatchObject({ state: "RWH" });
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("goes with its client, and makes way", async () => {
+      first.close();
+      expect(await waiting.opened).toMatchObject({ state: "RWH" });
+    });
+  });
+
+  it("keeps a rename waiting, which ends with its handle", async () => {
+    await first.open("file", { key: 1, state: "RH" });
+    const { file } = await second.open("file", { key: 2, state: "RH" });
+    const body = Buffer.alloc(20);
+    body.writeUInt32LE(8, 16);
+    const renaming = file.exchange(
+      requests.setInfo(file.fileId, 10, Buffer.concat([body, Buffer.from("name", "utf16le")])),
+    );
+    await settle();
+    expect(first.breaks).toMatchObject([{ from: "RH", to: "R" }]);
+    await file.close();
+    expect(statusName((await renaming).status)).toBe("STATUS_FILE_CLOSED");
+    await first.acknowledge(1, "R");
+    await settle();
+    expect(await statusOf(first.open("name", { disposition: CreateDisposition.OPEN }))).toBe(
+      "STATUS_OBJECT_NAME_NOT_FOUND",
+    );
   });
 });

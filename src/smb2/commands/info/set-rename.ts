@@ -79,13 +79,14 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
   const path = parseSharePath(wanted.fileName);
   const target = path.components;
   if (target.length === 0) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  // First of all, so that whatever the client sends after it already finds the rename under way.
+  await awaitRevocation(request, () => open.stream.oplock.breakForRename(open));
   const { mayDeleteChild } = await checkDestination(request, volume, files, target, node.directory);
   // A stream cannot leave its file, not even to where it is already.
   if (open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (path.stream !== "" || path.type !== "" || (path.trailingSeparator && !node.directory)) {
     throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
   }
-  await awaitRevocation(request, () => open.stream.oplock.breakForRename(open));
   if (node.directory) await awaitRevocation(request, () => breakBelow(files, open));
   checkMovable(files, open, target);
   const existing = await volume.open(target);
