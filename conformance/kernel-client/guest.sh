@@ -142,6 +142,47 @@ mount_share() {
     mkdir -p $work
 }
 unmount_share() { umount /mnt; }
+# A second mount with a connection, a session and caches of its own: to the server, another client.
+mount_second() {
+  mkdir -p /mnt2 && mount -t cifs //10.0.2.2/$SHARE /mnt2 \
+    -o "ip=10.0.2.2,port=$PORT,vers=$1,username=$USERNAME,password=$PASSWORD,sec=ntlmssp,iocharset=utf8,serverino,mapposix,nosharesock$2"
+}
+unmount_second() { umount /mnt2; }
+# Both sides keep the file open and cached; what one has written, the other reads at once.
+coherent_while_open() {
+  echo 0 >$work/shared && exec 7<>$work/shared 8<>/mnt2/$dir/shared || return 1
+  result=0
+  n=1
+  while [ $n -le 20 ]; do
+    [ $((n % 2)) = 0 ] && side=$work other=/mnt2/$dir || { side=/mnt2/$dir && other=$work; }
+    echo "round $n" | dd of=$side/shared bs=4096 conv=notrunc && [ "$(head -n 1 $side/shared)" = "round $n" ] || result=1
+    seen=$(head -n 1 $other/shared)
+    [ "$seen" = "round $n" ] || { echo "round $n: the other side reads $seen" && result=1; }
+    n=$((n + 1))
+  done
+  exec 7<&- 8<&-
+  return $result
+}
+# What is written late by one mount is there when the other opens the file.
+coherent_write_back() {
+  dd if=/tmp/source of=$work/late bs=1M && same /tmp/source /mnt2/$dir/late &&
+    dd if=/tmp/source of=/mnt2/$dir/late bs=65536 skip=3 count=20 && dd if=/tmp/source of=/tmp/part bs=65536 skip=3 count=20 &&
+    same /tmp/part $work/late
+}
+# Names that one mount makes, moves and removes are seen by the other, though it has just listed the folder: after the second for
+# which the kernel believes attributes without asking.
+coherent_names() {
+  mkdir $work/names && n=1
+  while [ $n -le 10 ]; do
+    ls /mnt2/$dir/names >/dev/null && echo $n >$work/names/file-$n || return 1
+    sleep 2
+    ls /mnt2/$dir/names | grep -qx file-$n || { echo "file-$n is not seen" && return 1; }
+    [ "$(cat /mnt2/$dir/names/file-$n)" = $n ] || return 1
+    n=$((n + 4))
+  done
+  mv $work/names/file-1 $work/names/moved && sleep 2 && [ "$(ls /mnt2/$dir/names | tr '\n' ' ')" = "file-5 file-9 moved " ] &&
+    rm $work/names/moved && sleep 2 && [ "$(ls /mnt2/$dir/names | tr '\n' ' ')" = "file-5 file-9 " ]
+}
 debug_data() { cat /proc/fs/cifs/DebugData; grep -q "$1" /proc/fs/cifs/DebugData; }
 
 dd if=/dev/urandom of=/tmp/source bs=1M count=16 2>/dev/null
@@ -193,6 +234,13 @@ for mode in $MODES; do
     ;;
   esac
   check symlink-outside-refused outside_refused
+  check second-mount mount_second "$version" "$option"
+  if mount | grep -q ' /mnt2 type cifs'; then
+    check coherent-while-open coherent_while_open
+    check coherent-write-back coherent_write_back
+    check coherent-names coherent_names
+    check unmount-second unmount_second
+  fi
   check unmount unmount_share
 done
 echo "GUEST done"
