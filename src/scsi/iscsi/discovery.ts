@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Timer } from "../clock.ts";
 import { ProtocolError, TransportError } from "../errors.ts";
 import { FINAL, flagsOf, initiatorTaskTagOf, NO_TAG, Opcode, opcodeOf, targetTransferTagOf } from "./bhs.ts";
 import type { ConnectionEvents, IscsiConnection } from "./connection.ts";
@@ -31,6 +32,8 @@ class SendTargets implements ConnectionEvents {
   #length = 0;
   #resolve: (pairs: TextPairs) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
+  /** Ends the connection with a target that does not say farewell. */
+  farewell: Timer | undefined;
 
   constructor(connection: IscsiConnection, login: LoginResult, question: string) {
     this.#connection = connection;
@@ -59,6 +62,7 @@ class SendTargets implements ConnectionEvents {
   }
 
   closed(error: Error): void {
+    this.farewell?.cancel();
     this.#reject(error);
   }
 
@@ -136,6 +140,9 @@ export async function discoverTargets(
   } finally {
     timer.cancel();
     // The target has been told; whether it says farewell does not matter.
-    parts.clock.after(parts.times.answerTimeout, () => opened?.fail(new TransportError("logged out")));
+    if (question !== undefined && opened?.open === true) {
+      const end = () => opened?.fail(new TransportError("logged out"));
+      question.farewell = parts.clock.after(parts.times.answerTimeout, end);
+    }
   }
 }

@@ -79,7 +79,6 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   #timer: Timer | undefined;
   #draining = false;
   #closedByUs = false;
-  #ended = false;
   #idle: (() => void) | undefined;
   readonly #whenEnded: Promise<void>;
   #resolveEnded: () => void = () => undefined;
@@ -193,7 +192,6 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   }
 
   closed(error: Error): void {
-    this.#ended = true;
     this.#timer?.cancel();
     const tasks = [...this.#tasks.values(), ...this.#sending, ...this.#queue];
     this.#tasks.clear();
@@ -364,7 +362,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     const waiting = this.#pingTag !== undefined;
     const { keepaliveInterval, answerTimeout } = this.#times;
     this.#timer = this.#clock.after(waiting ? answerTimeout : keepaliveInterval, () => {
-      if (!this.#connection.open) return;
+      if (!this.#connection.open || this.#logoutTag !== undefined) return;
       if (!this.#heard) {
         if (this.#pingTag !== undefined) {
           this.fail(new TransportError(`${this.portal} is silent`));
@@ -432,7 +430,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     this.#connection.send(encodeLogoutRequest(this.#logoutTag, this.#sequence));
     this.#timer?.cancel();
     this.#timer = this.#clock.after(this.#times.answerTimeout, () => {
-      if (!this.#ended) this.fail(new TransportError(`${this.portal} does not answer a logout`));
+      this.fail(new TransportError(`${this.portal} does not answer a logout`));
     });
   }
 

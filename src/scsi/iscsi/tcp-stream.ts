@@ -5,7 +5,7 @@ import { TransportError } from "../errors.ts";
 import { type ByteStream, type Dial, formatPortal, type Portal, type StreamEvents } from "./transport.ts";
 
 /** Bytes that one read from the operating system can take. */
-const READ_SIZE = 512 * 1024;
+const READ_SIZE = 128 * 1024;
 
 /** A TCP connection to a portal. It reads into one buffer for all its life, and sends what is queued in a turn as one `writev`. */
 class TcpStream implements ByteStream {
