@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isIscsiName } from "../../../src/scsi/iscsi/url.ts";
 import { probeOptions } from "../../../src/server/cli/array-options.ts";
-import { UsageError } from "../../../src/server/startup-error.ts";
+import { StartupError } from "../../../src/server/startup-error.ts";
 
 let folder: string;
 const file = (name: string, text: string) => {
@@ -63,7 +63,7 @@ describe("options of the array commands", () => {
       { digests: "yes" },
       { initiatorName: "gateway" },
     ]) {
-      expect(() => probeOptions(options, "")).toThrow(UsageError);
+      expect(() => probeOptions(options, "")).toThrow(StartupError);
     }
   });
 });
