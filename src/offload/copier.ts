@@ -30,7 +30,7 @@ export async function copyRange(
   length: number,
 ): Promise<Copied> {
   const byStorage = target.copyFrom(source, sourceOffset, targetOffset, length);
-  if (byStorage !== undefined) return { bytes: await byStorage, way: "kernel" };
+  if (byStorage !== undefined) return { bytes: await byStorage, way: target.copier ?? "kernel" };
   let done = 0;
   let buffer: Buffer | undefined;
   while (done < length) {

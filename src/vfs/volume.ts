@@ -386,6 +386,8 @@ export interface VolumeStream {
    * `undefined`: this volume cannot copy between these two streams by itself.
    */
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Awaitable<number> | undefined;
+  /** Who moves the bytes in {@link copyFrom}, as a rule; the kernel if not given. */
+  readonly copier?: "array" | "process" | undefined;
   /** True where it is known, without reading, that a range holds nothing but zeros. */
   isKnownZero?(range: ByteRange): Awaitable<boolean>;
   /**

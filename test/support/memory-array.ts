@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { createHash } from "node:crypto";
 import { type RodTokenLimits, RodType, type ThirdPartyCopy } from "../../src/scsi/commands/vpd-third-party-copy.ts";
 import { ScsiError, ScsiStatus, TransportError } from "../../src/scsi/errors.ts";
 import type {
@@ -44,8 +45,11 @@ export class MemoryArray {
     };
   }
 
-  newToken(data: Buffer): Buffer {
+  newToken(data: Buffer, creator: string): Buffer {
     const token = Buffer.alloc(512);
+    token[16] = 0xe4;
+    createHash("sha256").update(creator).digest().copy(token, 20, 0, 20);
+    token.writeBigUInt64BE(BigInt(data.length), 56);
     token.writeUInt32BE(this.#rodType, 0);
     token.writeUInt16BE(0x01f8, 6);
     token.writeUInt32BE(++this.#made, 8);
@@ -200,7 +204,7 @@ export class MemoryUnit implements LogicalUnit {
       return part;
     });
     const all = Buffer.concat(data);
-    const token = this.#needArray("POPULATE TOKEN").newToken(all);
+    const token = this.#needArray("POPULATE TOKEN").newToken(all, this.address);
     return { token, rodType: token.readUInt32BE(0), blocks: all.length / this.blockSize };
   }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { createHash } from "node:crypto";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { RodType, type ThirdPartyCopy } from "../../scsi/commands/vpd-third-party-copy.ts";
 import { ScsiError } from "../../scsi/errors.ts";
@@ -23,10 +22,17 @@ const MAX_BLOCKS = 0xffff_ffff;
 const COPY_TIMEOUT = 20_000;
 /** Milliseconds during which a pair of LUNs that could not copy is not tried again. */
 const NOT_CAPABLE = 180_000;
-/** Tokens of which it is remembered where they come from. */
-const MAX_ORIGINS = 4096;
-/** Where tokens come from that were not made here. */
-const ELSEWHERE = "elsewhere";
+/** Bytes in a ROD token (SPC-4 6.4.5.2). */
+const CREATOR_DESCRIPTOR = 16;
+const BYTES_REPRESENTED = 48;
+/** Pairs of LUNs of which it is remembered that they cannot copy. */
+const MAX_PAIRS = 4096;
+
+interface Rod {
+  readonly token: Buffer;
+  /** Made a moment ago, by a command of ours. */
+  readonly isFresh: boolean;
+}
 
 /** Copies by the array: POPULATE TOKEN and WRITE USING TOKEN for the extents of streams. */
 export class ArrayOffload implements StorageOffload {
@@ -36,8 +42,6 @@ export class ArrayOffload implements StorageOffload {
   readonly #now: () => number;
   /** Until when a pair of LUNs, or a LUN as a source, is left alone. */
   readonly #notCapable = new Map<string, number>();
-  /** LUN by hash of the token. */
-  readonly #origins = new Map<string, string>();
 
   constructor(context: ArrayContext, now: () => number, acceptsForeignTokens: boolean) {
     this.acceptsForeignTokens = acceptsForeignTokens;
@@ -75,10 +79,11 @@ export class ArrayOffload implements StorageOffload {
     if (made?.kind !== "token" || !made.pointInTime) return 0;
     const step = { offset, length: Math.min(made.length, whole.length) };
     try {
-      return await this.#step(target, step, made.token, 0);
+      return await this.#step(target, step, { token: made.token, isFresh: true }, 0);
     } catch (error) {
-      if (error instanceof SmbError && error.status !== NtStatus.DISK_FULL && fateOf(error) === undefined) return 0;
-      throw error;
+      if (!(error instanceof SmbError) || error.status === NtStatus.DISK_FULL || fateOf(error) !== undefined)
+        throw error;
+      return 0;
     }
   }
 
@@ -92,7 +97,6 @@ export class ArrayOffload implements StorageOffload {
       const made = await lun.unit.populateToken({ ranges, inactivityTimeout }, { timeout: COPY_TIMEOUT });
       const length = Math.min(bytes, made.blocks * lun.blockSize);
       if (length === 0) return undefined;
-      this.#remember(made.token, lun.name);
       return { kind: "token", token: made.token, length, pointInTime: isPointInTime(made.rodType) };
     } catch (error) {
       this.#leaveAlone(lun.name, error);
@@ -111,17 +115,16 @@ export class ArrayOffload implements StorageOffload {
     if (!(target instanceof ArrayStream) || target.data.node.context !== this.#context) {
       throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED);
     }
-    target.checkWrite(offset + length);
+    // Whoever asks for more than there is gets what there is.
+    const most = Math.min(length, representedBytes(token) - tokenOffset);
+    if (most <= 0) throw new SmbError(NtStatus.INVALID_PARAMETER, "an offset behind the data of the token");
+    target.checkWrite(offset + most);
+    const rod = { token, isFresh: false };
     let done = 0;
-    while (done < length && (done === 0 || goesOn())) {
-      const step = Math.min(MAX_COPY, length - done);
+    while (done < most && (done === 0 || goesOn())) {
+      const step = Math.min(MAX_COPY, most - done);
       try {
-        const written = await this.#step(
-          target.data,
-          { offset: offset + done, length: step },
-          token,
-          tokenOffset + done,
-        );
+        const written = await this.#step(target.data, { offset: offset + done, length: step }, rod, tokenOffset + done);
         done += written;
         if (written < step) break;
       } catch (error) {
@@ -134,11 +137,11 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /** One piece, whose range is held until its fate is known, though the caller may have been told before. */
-  #step(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
+  #step(data: StreamData, range: ByteRange, rod: Rod, tokenOffset: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const held = data.lock.run(data.aligned(range), true, async () => {
         try {
-          resolve(await this.#write(data, range, token, tokenOffset));
+          resolve(await this.#write(data, range, rod, tokenOffset));
         } catch (error) {
           reject(error);
           await fateOf(error);
@@ -148,14 +151,14 @@ export class ArrayOffload implements StorageOffload {
     });
   }
 
-  async #write(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
+  async #write(data: StreamData, range: ByteRange, rod: Rod, tokenOffset: number): Promise<number> {
     const { offset, length } = range;
     const { fresh, taken } = await data.roomFor(data.aligned(range));
     let written = 0;
     try {
       await data.clearAround(range, fresh);
       for (const run of runsOfOneLun(data.placesOf(range, fresh))) {
-        const bytes = await this.#copyRun(run, token, tokenOffset + written);
+        const bytes = await this.#copyRun(run, rod, tokenOffset + written);
         written += bytes;
         if (bytes < lengthOf(run)) break;
       }
@@ -191,26 +194,24 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /** @returns bytes written, in whole blocks: fewer than asked where the array stopped */
-  async #copyRun(extents: readonly Extent[], token: Buffer, tokenOffset: number): Promise<number> {
+  async #copyRun(extents: readonly Extent[], { token, isFresh }: Rod, tokenOffset: number): Promise<number> {
     const lun = this.#context.lunOf(extents[0]);
     const { blockSize, thirdPartyCopy: copy } = lun;
-    const pair = `${this.#origins.get(keyOf(token)) ?? ELSEWHERE} to ${lun.name}`;
+    const pair = pairOf(token, lun);
     if (copy === undefined) throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED, `${lun.name} copies nothing`);
-    if (this.#isLeftAlone(pair))
-      throw new SmbError(NtStatus.DEVICE_UNREACHABLE, `${pair}: could not copy a moment ago`);
+    if (this.#isLeftAlone(pair)) throw new SmbError(NtStatus.DEVICE_UNREACHABLE, "could not copy a moment ago");
     let done = 0;
     for (let rest = extents; rest.length > 0; ) {
       const { ranges, bytes, remaining } = blockRanges(rest, lun, copy);
       const offsetInRod = (tokenOffset + done) / blockSize;
-      if (!Number.isInteger(offsetInRod))
-        throw new SmbError(NtStatus.INVALID_PARAMETER, "an offset between two blocks");
+      if (!Number.isInteger(offsetInRod)) throw new SmbError(NtStatus.INVALID_PARAMETER, "between two blocks");
       try {
         const blocks = await lun.unit.writeUsingToken({ token, offsetInRod, ranges }, { timeout: COPY_TIMEOUT });
         lun.wasWritten();
         done += Math.min(bytes, blocks * blockSize);
         if (blocks * blockSize < bytes) return done;
       } catch (error) {
-        this.#leaveAlone(pair, error);
+        this.#leaveAlone(pair, error, isFresh);
         if (done > 0 && fateOf(error) === undefined) return done;
         throw copyError(error, lun.unit.address);
       }
@@ -219,15 +220,8 @@ export class ArrayOffload implements StorageOffload {
     return done;
   }
 
-  #remember(token: Buffer, lun: string): void {
-    this.#origins.set(keyOf(token), lun);
-    for (const oldest of this.#origins.keys()) {
-      if (this.#origins.size <= MAX_ORIGINS) break;
-      this.#origins.delete(oldest);
-    }
-  }
-
-  #isLeftAlone(pair: string): boolean {
+  #isLeftAlone(pair: string | undefined): boolean {
+    if (pair === undefined) return false;
     const until = this.#notCapable.get(pair);
     if (until === undefined) return false;
     if (this.#now() < until) return true;
@@ -236,16 +230,30 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /** Only what says that these LUNs cannot do it at all: a token that has expired says nothing of the LUN. */
-  #leaveAlone(pair: string, error: unknown): void {
-    const { log } = this.#context;
-    const capable = !(error instanceof ScsiError) || !isIncapable(error);
-    log.info({ pair, err: error, capable }, "the array did not copy");
-    if (!capable) this.#notCapable.set(pair, this.#now() + NOT_CAPABLE);
+  #leaveAlone(pair: string | undefined, error: unknown, isFresh = false): void {
+    this.#context.log.info({ pair, err: error }, "the array did not copy");
+    if (pair === undefined || !(error instanceof ScsiError)) return;
+    // Who does not know a token that has just been made is another array.
+    if (!isIncapable(error) && !(isFresh && error.is(5, 0x23))) return;
+    this.#notCapable.set(pair, this.#now() + NOT_CAPABLE);
+    for (const oldest of this.#notCapable.keys()) {
+      if (this.#notCapable.size <= MAX_PAIRS) break;
+      this.#notCapable.delete(oldest);
+    }
   }
 }
 
-function keyOf(token: Buffer): string {
-  return createHash("sha256").update(token).digest("base64");
+/** Where a token comes from and where its data are to go; `undefined` where the token does not say (SPC-4 6.4.5.2). */
+function pairOf(token: Buffer, lun: Lun): string | undefined {
+  const creator = token.subarray(CREATOR_DESCRIPTOR, CREATOR_DESCRIPTOR + 32);
+  return creator.every((byte) => byte === 0) ? undefined : `${creator.toString("hex")} to ${lun.name}`;
+}
+
+/** Bytes that a token stands for, where it says so (NUMBER OF BYTES REPRESENTED). */
+function representedBytes(token: Buffer): number {
+  const high = token.readBigUInt64BE(BYTES_REPRESENTED);
+  const low = token.readBigUInt64BE(BYTES_REPRESENTED + 8);
+  return high !== 0n || low === 0n || low > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(low);
 }
 
 function makesTokens({ rodTypes }: ThirdPartyCopy): boolean {

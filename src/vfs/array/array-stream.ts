@@ -79,6 +79,10 @@ export class ArrayStream implements VolumeStream {
     return this.data.copyFrom(source.data, sourceOffset, offset, length);
   }
 
+  get copier(): "array" | "process" {
+    return this.data.node.context.luns.every((lun) => lun.thirdPartyCopy !== undefined) ? "array" : "process";
+  }
+
   async flush(): Promise<void> {
     this.check();
     await this.data.node.storeTimes();

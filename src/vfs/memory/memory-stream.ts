@@ -7,6 +7,7 @@ import { checkWritable, type MemoryNode, MemoryStreamNode } from "./node.ts";
 
 /** An open stream of a memory volume. */
 export class MemoryStream implements VolumeStream {
+  readonly copier = "process";
   readonly #node: MemoryNode;
   readonly #stream: MemoryStreamNode;
   #closed = false;

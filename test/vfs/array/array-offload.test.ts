@@ -195,9 +195,9 @@ describe("ArrayOffload", () => {
 
   it("keeps the range of a copy whose fate is unknown from everybody else", async () => {
     const { volume, unit } = await volumeOn(new MemoryArray());
-    const source = await make(volume, "source", Buffer.alloc(UNIT, 1));
+    const source = await make(volume, "source", Buffer.alloc(2 * UNIT, 1));
     const target = await make(volume, "target", Buffer.alloc(UNIT, 2));
-    const token = await tokenOf(volume, source, 0, UNIT);
+    const token = await tokenOf(volume, source, 0, 2 * UNIT);
     let settle = () => {};
     unit.beforeCopy = () => {
       throw new FateUnknownError("the path is gone", new Promise<void>((resolve) => (settle = resolve)));
