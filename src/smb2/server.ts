@@ -18,6 +18,7 @@ import { DurableOpens } from "./state/durable-opens.ts";
 import { LeaseTable } from "./state/lease.ts";
 import type { Open } from "./state/open.ts";
 import type { BreakEvents } from "./state/oplock.ts";
+import { OutsideWatches } from "./state/outside-change.ts";
 import { PersistentOpens } from "./state/persistent-opens.ts";
 import type { Session } from "./state/session.ts";
 import { FileTable } from "./state/shared-file.ts";
@@ -95,6 +96,7 @@ export class Smb2Server {
     let table = this.#fileTables.get(volume);
     if (table === undefined) {
       table = new FileTable(volume, this.context.clock, this.#breakEvents);
+      if (volume.outside !== undefined) table.outside = new OutsideWatches(table, volume.outside);
       this.#fileTables.set(volume, table);
     }
     return table;

@@ -16,7 +16,7 @@ import { Writer } from "../wire/cursor.ts";
 import { encodeFileNotifyInformation } from "../wire/fscc/notify-info.ts";
 import { command } from "./command.ts";
 
-/** SMB2 CHANGE_NOTIFY (MS-SMB2 3.3.5.19, MS-FSA 2.1.5.11): changes that are made through this server. */
+/** SMB2 CHANGE_NOTIFY (MS-SMB2 3.3.5.19, MS-FSA 2.1.5.11): changes by clients of this server, and by others where the volume tells. */
 export const changeNotify = command({
   decode: decodeChangeNotifyRequest,
   handle,
@@ -49,10 +49,12 @@ function handle(request: Request, message: ChangeNotifyRequest): Awaitable<void>
 }
 
 function watch(watchers: ChangeNotifyList, open: FileOpen, message: ChangeNotifyRequest): ChangeNotifyEntry {
+  const watchTree = (message.flags & ChangeNotifyFlag.WATCH_TREE) !== 0;
   open.onClose.add(() => watchers.remove(open, NtStatus.NOTIFY_CLEANUP));
+  open.tree.files?.outside?.watch(open, watchTree);
   return watchers.add(open, open.link, {
     completionFilter: message.completionFilter,
-    watchTree: (message.flags & ChangeNotifyFlag.WATCH_TREE) !== 0,
+    watchTree,
     bufferSize: message.outputBufferLength,
   });
 }

@@ -125,13 +125,18 @@ export class ChangeNotifyEntry {
     const length = fileNotifyInformationLength(fileName);
     const cost = length + CHANGE_OVERHEAD;
     if (this.#bytes + length > this.#bufferSize || this.#budget.used + cost > MAX_LIST_BYTES) {
-      this.#forget();
-      this.#overflow = true;
+      this.lose();
       return;
     }
     this.#changes.push({ action, fileName });
     this.#bytes += length;
     this.#budget.used += cost;
+  }
+
+  /** Changes have happened that nobody can name: the client is told to look for itself. */
+  lose(): void {
+    this.#forget();
+    this.#overflow = true;
   }
 
   /** Answers the oldest request, where one waits and there is anything to tell. */
@@ -212,6 +217,14 @@ export class ChangeNotifyList {
     const touched = new Set<ChangeNotifyEntry>();
     for (const change of changes) this.#collect(change, touched);
     for (const entry of touched) entry.deliver();
+  }
+
+  /** Anything may have changed: everybody looks for himself (NOTIFY_ENUM_DIR). */
+  lose(): void {
+    for (const entry of [...this.#entries.values()]) {
+      entry.lose();
+      entry.deliver();
+    }
   }
 
   #collect({ action, filter, path, stream }: Change, touched: Set<ChangeNotifyEntry>): void {

@@ -133,7 +133,7 @@ export class Oplock {
   #give(open: FileOpen, state: number): void {
     const held = new HeldOplock(open, state);
     open.oplock = held;
-    this.#holders = [...this.#holders, held];
+    this.#hold([...this.#holders, held]);
   }
 
   /**
@@ -358,11 +358,16 @@ export class Oplock {
     holder.state = state;
     const listed = this.#holders.includes(holder);
     if (state === NONE) {
-      if (listed) this.#holders = this.#holders.filter((other) => other !== holder);
+      if (listed) this.#hold(this.#holders.filter((other) => other !== holder));
       if (holder.kind === "oplock") holder.open.oplock = undefined;
     } else if (!listed) {
-      this.#holders = [...this.#holders, holder];
+      this.#hold([...this.#holders, holder]);
     }
+  }
+
+  #hold(holders: readonly CacheHolder[]): void {
+    this.#holders = holders;
+    this.#stream.file.outside?.caches(this.#stream, holders.length > 0);
   }
 
   #wake(): void {

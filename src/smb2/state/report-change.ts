@@ -31,7 +31,7 @@ const LISTED =
   CompletionFilter.EA;
 
 /** The filter that a change of a file's name, or of a directory's, matches. */
-function nameFilter(directory: boolean): number {
+export function nameFilter(directory: boolean): number {
   return directory ? DIR_NAME : FILE_NAME;
 }
 
@@ -74,6 +74,15 @@ export function reportLink(
   }
 }
 
+/** The two changes that a move of a name consists of; it keeps being one name only inside of a directory. */
+export function renaming(from: NtPath, to: NtPath, filter: number): readonly [Change, Change] {
+  const moves = !samePath(from.slice(0, -1), to.slice(0, -1));
+  return [
+    { action: moves ? FileAction.REMOVED : FileAction.RENAMED_OLD_NAME, filter, path: from },
+    { action: moves ? FileAction.ADDED : FileAction.RENAMED_NEW_NAME, filter, path: to },
+  ];
+}
+
 /** A name has moved (MS-FSA 2.1.5.15.12). `replaced` is the path that was another file's. */
 export function reportRename(open: FileOpen, from: NtPath, to: NtPath, replaced: NtPath | undefined): void {
   const { file, tree } = open;
@@ -95,11 +104,7 @@ export function reportRename(open: FileOpen, from: NtPath, to: NtPath, replaced:
   }
   // What is replaced is a file: directories are not.
   if (replaced !== undefined) reportName(files, FileAction.REMOVED, replaced, false, by);
-  const moves = !samePath(from.slice(0, -1), to.slice(0, -1));
-  files.watchers.report(
-    { action: moves ? FileAction.REMOVED : FileAction.RENAMED_OLD_NAME, filter, path: from },
-    { action: moves ? FileAction.ADDED : FileAction.RENAMED_NEW_NAME, filter, path: to },
-  );
+  files.watchers.report(...renaming(from, to, filter));
 }
 
 function sameLastName(a: NtPath, b: NtPath): boolean {

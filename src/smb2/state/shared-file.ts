@@ -13,6 +13,7 @@ import { DirectoryLeases } from "./directory-leases.ts";
 import { ChangeNotifyList } from "./notify.ts";
 import type { FileOpen } from "./open.ts";
 import { type BreakEvents, Oplock } from "./oplock.ts";
+import type { OutsideWatches } from "./outside-change.ts";
 import { TunnelCache } from "./tunnel-cache.ts";
 import type { DeferredWriteTime } from "./write-time.ts";
 
@@ -66,6 +67,8 @@ export class SharedFile {
   readonly volume: Volume;
   readonly node: VolumeFile;
   readonly breakEvents: BreakEvents;
+  /** Who has to know that clients cache something; absent where nobody but the server changes files. */
+  readonly outside: OutsideWatches | undefined;
   readonly opens = new Set<FileOpen>();
   readonly streams = new Map<string, SharedStream>();
   readonly links: Link[] = [];
@@ -76,10 +79,11 @@ export class SharedFile {
   /** Users of the object that are no handles yet or no longer: it stays in the table while there are any. */
   holds = 0;
 
-  constructor(volume: Volume, node: VolumeFile, breakEvents: BreakEvents) {
+  constructor(volume: Volume, node: VolumeFile, breakEvents: BreakEvents, outside?: OutsideWatches) {
     this.volume = volume;
     this.node = node;
     this.breakEvents = breakEvents;
+    this.outside = outside;
   }
 
   linkFor(path: NtPath): Link {
@@ -150,6 +154,8 @@ export class FileTable {
   readonly directoryLeases = new DirectoryLeases();
   /** Names lost a short while ago. */
   readonly tunnel: TunnelCache;
+  /** Changes made outside of the server, where the volume tells of them. */
+  outside: OutsideWatches | undefined;
 
   constructor(volume: Volume, clock: Clock, breakEvents: BreakEvents) {
     this.#volume = volume;
@@ -176,7 +182,7 @@ export class FileTable {
   hold(node: VolumeFile): SharedFile {
     let file = this.#files.get(node.fileId);
     if (file === undefined) {
-      file = new SharedFile(this.#volume, node, this.#breakEvents);
+      file = new SharedFile(this.#volume, node, this.#breakEvents, this.outside);
       this.#files.set(node.fileId, file);
     } else if (file.node !== node) {
       void node.close();

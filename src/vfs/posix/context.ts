@@ -3,6 +3,7 @@
 import type { FileIds, FileKey } from "./file-id.ts";
 import type { MetadataStore } from "./metadata.ts";
 import { OpenFlag, openBeneath, pathOf } from "./native/files.ts";
+import type { OutsideWatch } from "./outside-watch.ts";
 import type { OwnChanges } from "./own-changes.ts";
 import type { Resolver } from "./resolve.ts";
 import type { SecurityStore } from "./security-store.ts";
@@ -36,6 +37,7 @@ export interface PosixContext {
   readonly spill: SpillFolder;
   readonly openStreams: OpenStreams;
   readonly ownChanges: OwnChanges;
+  readonly outside: OutsideWatch;
   readonly logger: PosixLogger;
 }
 

@@ -49,6 +49,9 @@ export interface DataOwner {
   modified(): void;
   /** Where a watch on the data is to hear of changes of the file's metadata; absent where nobody relies on the data. */
   watch?(stamp: string): ChangeWatch;
+  /** The data are being changed, now or until a promise settles; absent where nobody tells such changes from those of others. */
+  touch?(): void;
+  touchWhile?<T>(change: Promise<T>): Promise<T>;
 }
 
 /** The default data stream of a file. */
@@ -113,7 +116,7 @@ export class DataStream implements VolumeStream {
       }
       if (done === data.length) return undefined;
     }
-    return this.#busy(writeFully(fd, offset, data, done));
+    return this.#changing(writeFully(fd, offset, data, done));
   }
 
   setEndOfFile(size: number): Awaitable<void> {
@@ -123,7 +126,7 @@ export class DataStream implements VolumeStream {
       check(truncate(fd, size), "ftruncate");
       return undefined;
     }
-    return this.#busy(truncateOnWorker(fd, size).then((result) => void check(result, "ftruncate")));
+    return this.#changing(truncateOnWorker(fd, size).then((result) => void check(result, "ftruncate")));
   }
 
   setAllocation(size: number): Awaitable<void> {
@@ -137,7 +140,7 @@ export class DataStream implements VolumeStream {
       if (stat.allocated > Math.ceil(size / unit) * unit) check(truncate(fd, stat.size), "ftruncate");
       return undefined;
     }
-    return this.#busy(
+    return this.#changing(
       fallocate(fd, FallocateMode.KEEP_SIZE, 0, size).then((result) => {
         // A file system that cannot reserve grants the space when it is written.
         if (result >= 0 || isUnsupported(result)) return;
@@ -157,7 +160,7 @@ export class DataStream implements VolumeStream {
     if (range.offset >= end) return undefined;
     const fd = this.#owner.descriptor.forWriting();
     this.#mark();
-    return this.#busy(this.#zero(fd, range.offset, end - range.offset));
+    return this.#changing(this.#zero(fd, range.offset, end - range.offset));
   }
 
   /** Holes are zeros already: only what lies between them is touched, unless it is in too many pieces. */
@@ -257,7 +260,7 @@ export class DataStream implements VolumeStream {
     this.#mark();
     descriptor.hold();
     const done = carryOut({ source, sourceOffset, target, offset, length });
-    return this.#busy(done.finally(() => descriptor.release()));
+    return this.#changing(done.finally(() => descriptor.release()));
   }
 
   flush(): Promise<void> {
@@ -286,9 +289,15 @@ export class DataStream implements VolumeStream {
   }
 
   #mark(): void {
+    this.#owner.touch?.();
     if (this.#marked) return;
     this.#owner.modified();
     this.#marked = true;
+  }
+
+  #changing<T>(call: Promise<T>): Promise<T> {
+    const busy = this.#busy(call);
+    return this.#owner.touchWhile?.(busy) ?? busy;
   }
 
   /** Keeps the descriptors open until a call that is under way has ended. */

@@ -240,6 +240,14 @@ export class PosixFile implements VolumeFile, DataOwner {
     return this.#context.ownChanges.watch(this.key, this.descriptor, stamp);
   }
 
+  touch(): void {
+    this.#context.ownChanges.touch(this.key);
+  }
+
+  touchWhile<T>(change: Promise<T>): Promise<T> {
+    return this.#context.ownChanges.touchWhile(this.key, change);
+  }
+
   modified(): void {
     this.#mustBeWritable();
     if (this.#madeArchived) return;

@@ -9,11 +9,13 @@ import { canCompress } from "./compression.ts";
 import { type PosixContext, type PosixLogger, pathBeneath } from "./context.ts";
 import { DirectoryNames } from "./directory-names.ts";
 import { Errno } from "./errno.ts";
+import { PosixFile } from "./file.ts";
 import { FileIds, fileIdOf } from "./file-id.ts";
 import { defaultCreationTime, MetadataStore } from "./metadata.ts";
 import { AT_FDCWD, close, OpenFlag, openOwn, removeName } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statOpen } from "./native/stat.ts";
 import { getXattr, setXattr } from "./native/xattr.ts";
+import { type Later, later, OutsideWatch } from "./outside-watch.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { Resolver } from "./resolve.ts";
 import { type DefaultSecurity, SecurityStore } from "./security-store.ts";
@@ -44,6 +46,8 @@ export interface PosixVolumeOptions {
   readonly logger?: PosixLogger | undefined;
   /** Milliseconds since 1970. */
   readonly now?: (() => number) | undefined;
+  /** Runs an action once, so many milliseconds later. */
+  readonly after?: Later | undefined;
 }
 
 export interface MountedVolume {
@@ -104,6 +108,7 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
   const ids = new FileIds(stat);
   const metadata = new MetadataStore(hasMetadata, options.metadataCacheSize ?? 65_536, now);
   const names = new DirectoryNames(options.nameCacheSize ?? 500_000, now);
+  const ownChanges = new OwnChanges();
   const unit = allocationUnit(fileSystem.blockSize);
   const clones = !readOnly && (await canClone(root, unit));
   const compresses = !readOnly && canCompress(root, fileSystem.type);
@@ -134,7 +139,14 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
     moves: { count: 0 },
     spill: new SpillFolder(root),
     openStreams: new OpenStreams(),
-    ownChanges: new OwnChanges(),
+    ownChanges,
+    outside: new OutsideWatch({
+      ids,
+      ownChanges,
+      logger,
+      after: options.after ?? later,
+      isWatchable: (file) => file instanceof PosixFile,
+    }),
     logger,
   };
   return {

@@ -47,6 +47,41 @@ class FileWatch extends StampWatch<string> {
  */
 export class OwnChanges {
   readonly #files = new Map<FileKey, Set<FileWatch>>();
+  /** Files changed since {@link forgetTouched}, with the number of changes under way. */
+  #touched: Map<FileKey, number> | undefined;
+
+  /** Whether to remember which files are changed. */
+  keepTouched(keep: boolean): void {
+    if (!keep) this.#touched = undefined;
+    else this.#touched ??= new Map();
+  }
+
+  get anyTouched(): boolean {
+    return this.#touched !== undefined && this.#touched.size > 0;
+  }
+
+  isTouched(key: FileKey): boolean {
+    return this.#touched?.has(key) ?? false;
+  }
+
+  /** What has been heard of by now is dealt with: changes that have ended are forgotten. */
+  forgetTouched(): void {
+    for (const [key, active] of this.#touched ?? []) if (active === 0) this.#touched?.delete(key);
+  }
+
+  /** A file is being changed in this turn of the event loop. */
+  touch(key: FileKey): void {
+    const touched = this.#touched;
+    if (touched !== undefined && !touched.has(key)) touched.set(key, 0);
+  }
+
+  /** A file is being changed until this promise settles. */
+  touchWhile<T>(key: FileKey, change: Promise<T>): Promise<T> {
+    const touched = this.#touched;
+    if (touched === undefined) return change;
+    touched.set(key, (touched.get(key) ?? 0) + 1);
+    return change.finally(() => touched.set(key, (touched.get(key) ?? 1) - 1));
+  }
 
   /** @param descriptor of the file, or of one that holds a stream of the file `key` */
   watch(key: FileKey, descriptor: Descriptor, stamp: string): ChangeWatch {
@@ -62,6 +97,7 @@ export class OwnChanges {
 
   /** Runs a change of the metadata of a file. */
   run<T>(key: FileKey, change: () => T): T {
+    this.touch(key);
     if (this.#files.size === 0) return change();
     const watches = this.#files.get(key);
     if (watches === undefined) return change();

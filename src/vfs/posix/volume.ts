@@ -7,6 +7,7 @@ import type {
   DataPins,
   NtPath,
   OpenedFile,
+  OutsideChanges,
   Volume,
   VolumeFile,
   VolumeInfo,
@@ -45,6 +46,7 @@ export class PosixVolume implements Volume {
   readonly clone: BlockClone | undefined;
   readonly pins: DataPins | undefined;
   readonly shared: PosixSharedData;
+  readonly outside: OutsideChanges;
   readonly #scratch: PosixPins | undefined;
   readonly #context: PosixContext;
   readonly #fileMode: number;
@@ -59,6 +61,7 @@ export class PosixVolume implements Volume {
     this.#scratch = mounted.info.readOnly ? undefined : new PosixPins(root, storage, mounted.clones);
     this.pins = this.#scratch;
     this.shared = new PosixSharedData(mounted.context);
+    this.outside = mounted.context.outside;
     this.#context = mounted.context;
     this.#fileMode = mounted.fileMode;
     this.#directoryMode = mounted.directoryMode;
@@ -110,22 +113,26 @@ export class PosixVolume implements Volume {
     if (path.length === 0) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
     return this.#inParent(path, (parent) => {
       const stored = this.#freeName(parent);
-      const descriptor = options.directory ? this.#makeDirectory(parent, stored) : this.#makeFile(parent, stored);
-      try {
-        const stat = statOpen(descriptor.handle);
-        if (typeof stat === "number") throw errnoError(-stat, "statx");
-        const key = this.#context.ids.keyOf(stat);
-        const file = new PosixFile(this.#context, descriptor, key, options.directory, join(parent.stored, stored));
-        file.initialise(options, stat);
-        this.#context.resolver.changed(parent, undefined, stored);
-        return { file, path: [...parent.path, clientName(stored)] };
-      } catch (error) {
-        descriptor.release();
-        removeName(parent.fd, stored, options.directory);
-        this.#context.resolver.names.forget(parent.key);
-        throw error;
-      }
+      return this.#context.outside.own([stored], () => this.#make(parent, stored, options));
     });
+  }
+
+  #make(parent: Parent, stored: string, options: CreateOptions): OpenedFile {
+    const descriptor = options.directory ? this.#makeDirectory(parent, stored) : this.#makeFile(parent, stored);
+    try {
+      const stat = statOpen(descriptor.handle);
+      if (typeof stat === "number") throw errnoError(-stat, "statx");
+      const key = this.#context.ids.keyOf(stat);
+      const file = new PosixFile(this.#context, descriptor, key, options.directory, join(parent.stored, stored));
+      file.initialise(options, stat);
+      this.#context.resolver.changed(parent, undefined, stored);
+      return { file, path: [...parent.path, clientName(stored)] };
+    } catch (error) {
+      descriptor.release();
+      removeName(parent.fd, stored, options.directory);
+      this.#context.resolver.names.forget(parent.key);
+      throw error;
+    }
   }
 
   rename(file: VolumeFile, from: NtPath, to: NtPath, replace: boolean): void {
@@ -137,32 +144,45 @@ export class PosixVolume implements Volume {
       this.#inParent(to, (target) => {
         const wanted = mustStore(target.name);
         const present = this.#context.resolver.storedNameIn(target);
-        const { resolver, security } = this.#context;
-        const sameFolder = source.key === target.key;
-        const onlyCase = sameFolder && present === stored;
-        if (present === undefined || onlyCase) {
-          if (wanted === stored && sameFolder) return;
-          check(
-            this.#context.ownChanges.run(own.key, () => renameAt(source.fd, stored, target.fd, wanted, false)),
-            "renameat2",
-          );
-          if (sameFolder) resolver.changed(source, stored, wanted);
-          else {
-            resolver.changed(source, stored, undefined);
-            resolver.changed(target, undefined, wanted);
-          }
-        } else {
-          if (!replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
-          try {
-            this.#replace(own, source, stored, target, present, wanted);
-          } finally {
-            resolver.names.forget(source.key);
-            resolver.names.forget(target.key);
-          }
-        }
+        const { security } = this.#context;
+        const move = () => this.#move(own, source, stored, target, present, wanted, replace);
+        this.#context.outside.own([stored, wanted, present], move);
         if (own.directory) security.inheritanceChanged();
       });
     });
+  }
+
+  #move(
+    own: PosixFile,
+    source: Parent,
+    stored: string,
+    target: Parent,
+    present: string | undefined,
+    wanted: string,
+    replace: boolean,
+  ): void {
+    const { ownChanges, resolver } = this.#context;
+    const sameFolder = source.key === target.key;
+    if (present === undefined || (sameFolder && present === stored)) {
+      if (wanted === stored && sameFolder) return;
+      check(
+        ownChanges.run(own.key, () => renameAt(source.fd, stored, target.fd, wanted, false)),
+        "renameat2",
+      );
+      if (sameFolder) resolver.changed(source, stored, wanted);
+      else {
+        resolver.changed(source, stored, undefined);
+        resolver.changed(target, undefined, wanted);
+      }
+      return;
+    }
+    if (!replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+    try {
+      this.#replace(own, source, stored, target, present, wanted);
+    } finally {
+      resolver.names.forget(source.key);
+      resolver.names.forget(target.key);
+    }
   }
 
   link(file: VolumeFile, to: NtPath, replace: boolean): void {
@@ -174,22 +194,27 @@ export class PosixVolume implements Volume {
       const present = this.#context.resolver.storedNameIn(target);
       if (present !== undefined && !replace) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
       if (present === undefined) {
-        check(this.#linkTo(own, target, wanted), "linkat");
+        check(
+          this.#context.outside.own([wanted], () => this.#linkTo(own, target, wanted)),
+          "linkat",
+        );
         this.#context.resolver.changed(target, undefined, wanted);
         return;
       }
       if (this.#isSame(target, present, own.key)) return;
       // A new name beside it, then an atomic exchange: the old file is never missing.
       const temporary = temporaryName();
-      check(this.#linkTo(own, target, temporary), "linkat");
-      try {
-        this.#replace(own, target, temporary, target, present, wanted);
-      } catch (error) {
-        removeName(target.fd, temporary, false);
-        throw error;
-      } finally {
-        this.#context.resolver.names.forget(target.key);
-      }
+      this.#context.outside.own([temporary, present, wanted], () => {
+        check(this.#linkTo(own, target, temporary), "linkat");
+        try {
+          this.#replace(own, target, temporary, target, present, wanted);
+        } catch (error) {
+          removeName(target.fd, temporary, false);
+          throw error;
+        } finally {
+          this.#context.resolver.names.forget(target.key);
+        }
+      });
     });
   }
 
@@ -200,8 +225,9 @@ export class PosixVolume implements Volume {
       const stored = this.#nameOf(parent, own);
       const stat = statName(parent.fd, stored);
       const isDirectory = typeof stat !== "number" && stat.type === FileType.DIRECTORY;
+      const { outside, ownChanges } = this.#context;
       check(
-        this.#context.ownChanges.run(own.key, () => removeName(parent.fd, stored, isDirectory)),
+        outside.own([stored], () => ownChanges.run(own.key, () => removeName(parent.fd, stored, isDirectory))),
         "unlinkat",
       );
       this.#context.resolver.changed(parent, stored, undefined);
@@ -225,6 +251,7 @@ export class PosixVolume implements Volume {
     this.#closed = true;
     this.#ending.abort();
     this.shared.close();
+    this.#context.outside.close();
     close(this.#context.root);
   }
 
