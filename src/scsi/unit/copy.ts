@@ -55,6 +55,11 @@ export class PinnedCopyNexus implements CopyNexus {
     return this.nexus.connected;
   }
 
+  /** The array may be changing the medium, though no command is in flight. @returns a function that ends it */
+  holdChanging(): () => void {
+    return this.#executor.holdChanging(this.nexus);
+  }
+
   takeListIdentifier(): number {
     return this.#identifiers.take();
   }
@@ -97,7 +102,8 @@ export interface CopierParts {
   readonly blockSize: () => number;
   /** Milliseconds, for operations that do not say. */
   readonly commandTimeout: number;
-  readonly reset: () => Promise<void>;
+  /** LOGICAL UNIT RESET, waiting for a path for so many milliseconds. */
+  readonly reset: (timeout: number) => Promise<void>;
   /** As of `Paths`. */
   readonly settled: () => Promise<void> | undefined;
 }
@@ -306,6 +312,7 @@ export class Copier {
   async #written(nexus: PinnedCopyNexus, identifier: number, asked: number, failure: unknown): Promise<number> {
     const controller = new AbortController();
     const timer = this.#parts.clock.after(AFTERMATH, () => controller.abort(failure));
+    const release = nexus.holdChanging();
     let information: RodTokenInformation;
     try {
       information = await this.#result(nexus, identifier, controller.signal, {
@@ -317,6 +324,7 @@ export class Copier {
       if (!(error instanceof ScsiError)) await this.#makeDead(failure);
       throw failure;
     } finally {
+      release();
       timer.cancel();
     }
     const blocks = this.#count(information, asked);
@@ -327,7 +335,7 @@ export class Copier {
   /** Ends what may still be copying. */
   async #makeDead(failure: unknown): Promise<void> {
     try {
-      await this.#parts.reset();
+      await this.#parts.reset(AFTERMATH);
     } catch (error) {
       const settled = this.#parts.settled();
       if (settled === undefined) throw failure;

@@ -91,6 +91,16 @@ export class Executor {
     return (this.#changing.get(nexus) ?? 0) > 0;
   }
 
+  /** Counts as a command that changes the medium, until the function that it returns is called, once. */
+  holdChanging(nexus: Nexus): () => void {
+    this.#changing.set(nexus, (this.#changing.get(nexus) ?? 0) + 1);
+    return () => {
+      const left = (this.#changing.get(nexus) ?? 0) - 1;
+      if (left > 0) this.#changing.set(nexus, left);
+      else this.#changing.delete(nexus);
+    };
+  }
+
   /**
    * @returns bytes that the unit sent or took
    * @throws ScsiError, TransportError, FateUnknownError, the reason of the caller's signal
@@ -151,8 +161,7 @@ export class Executor {
 
   async #once(order: Order, nexus: Nexus, signal: AbortSignal): Promise<ScsiResult> {
     const { cdb, dataIn, dataOut } = order;
-    const changing = order.changesMedium === true;
-    if (changing) this.#changing.set(nexus, (this.#changing.get(nexus) ?? 0) + 1);
+    const release = order.changesMedium === true ? this.holdChanging(nexus) : undefined;
     const running = nexus.start({ lun: this.#parts.lun, cdb, dataIn, dataOut });
     const abort = () => running.abort(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
@@ -160,14 +169,8 @@ export class Executor {
       return await running.result;
     } finally {
       signal.removeEventListener("abort", abort);
-      if (changing) this.#doneChanging(nexus);
+      release?.();
     }
-  }
-
-  #doneChanging(nexus: Nexus): void {
-    const left = (this.#changing.get(nexus) ?? 0) - 1;
-    if (left > 0) this.#changing.set(nexus, left);
-    else this.#changing.delete(nexus);
   }
 
   /** A nexus was lost with the command on it. Returns where it may be tried on another path. */

@@ -117,7 +117,7 @@ export class ScsiUnit implements LogicalUnit {
       nexus: async (signal) => this.#pin(await this.#paths.wait(signal)),
       blockSize: () => this.#known().capacity.blockSize,
       commandTimeout: options.commandTimeout,
-      reset: () => this.reset(),
+      reset: (timeout) => this.reset({ timeout }),
       settled: () => this.#paths.settled,
     });
     this.#paths.start();
@@ -248,7 +248,9 @@ export class ScsiUnit implements LogicalUnit {
   }
 
   async reset(options: CommandOptions = {}): Promise<void> {
-    const nexus = this.#paths.current ?? (await this.#paths.wait(options.signal ?? new AbortController().signal));
+    await this.ready(options);
+    const nexus = this.#paths.current;
+    if (nexus === undefined) throw new TransportError(`${this.address} was lost: ${this.#paths.lastError.message}`);
     await nexus.resetLogicalUnit(this.#parts.lun);
   }
 

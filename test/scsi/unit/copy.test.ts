@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CommandTimeoutError, FateUnknownError, ProtocolError, ScsiError } from "../../../src/scsi/errors.ts";
+import {
+  CommandTimeoutError,
+  FateUnknownError,
+  ProtocolError,
+  ScsiError,
+  TransportError,
+} from "../../../src/scsi/errors.ts";
 import { defaultUnitOptions, ScsiUnit } from "../../../src/scsi/unit/unit.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { check, FakeDevice, fill, type Outcome } from "../../support/fake-nexus.ts";
@@ -272,6 +278,26 @@ describe("writeUsingToken", () => {
     await failed;
     expect(sent().some(([, code]) => code === COA)).toBe(true);
     expect(device.resets).toBe(1);
+  });
+});
+
+describe("a copy that was aborted", () => {
+  it("has no known fate where the path is lost while the array goes on", async () => {
+    script({ [WUT]: ["silence"], [RRTI]: [{ status: 0x12, withToken: false, delay: 100 }, "lost"] });
+    const written = write().catch((reason: unknown) => reason);
+    await turns();
+    device.refuse = () => new TransportError("the array is off");
+    clock.advance(10_000);
+    for (let count = 0; count < 5; count++) {
+      await turns();
+      clock.advance(1000);
+    }
+    const error = await written;
+    expect(error).toBeInstanceOf(FateUnknownError);
+    device.refuse = () => undefined;
+    clock.advance(60_000);
+    await turns();
+    if (error instanceof FateUnknownError) await error.settled;
   });
 });
 
