@@ -28,18 +28,14 @@ const BYTES_REPRESENTED = 48;
 /** Pairs of LUNs of which it is remembered that they cannot copy. */
 const MAX_PAIRS = 4096;
 
-interface Rod {
-  readonly token: Buffer;
-  /** Made a moment ago, by a command of ours. */
-  readonly isFresh: boolean;
-}
-
 /** Copies by the array: POPULATE TOKEN and WRITE USING TOKEN for the extents of streams. */
 export class ArrayOffload implements StorageOffload {
   readonly acceptsForeignTokens: boolean;
   readonly #context: ArrayContext;
   /** Milliseconds of a clock that only goes forward. */
   readonly #now: () => number;
+  /** Until when nothing is copied from other volumes. */
+  readonly #strangers = new WeakMap<ArrayContext, number>();
   /** Until when a pair of LUNs, or a LUN as a source, is left alone. */
   readonly #notCapable = new Map<string, number>();
 
@@ -70,6 +66,7 @@ export class ArrayOffload implements StorageOffload {
    * @returns bytes copied from the start of the range; 0 where the array does not do it
    */
   async copy(source: StreamData, range: ByteRange, target: StreamData, offset: number): Promise<number> {
+    if (this.isStranger(source.node.context)) return 0;
     const { offload, logicalBlockSize } = source.node.context;
     if (logicalBlockSize !== this.#context.logicalBlockSize) return 0;
     if (range.offset % logicalBlockSize !== 0 || offset % logicalBlockSize !== 0) return 0;
@@ -79,10 +76,12 @@ export class ArrayOffload implements StorageOffload {
     if (made?.kind !== "token" || !made.pointInTime) return 0;
     const step = { offset, length: Math.min(made.length, whole.length) };
     try {
-      return await this.#step(target, step, { token: made.token, isFresh: true }, 0);
+      return await this.#step(target, step, made.token, 0);
     } catch (error) {
       if (!(error instanceof SmbError) || error.status === NtStatus.DISK_FULL || fateOf(error) !== undefined)
         throw error;
+      // A token that has just been made is good: who does not take it is on another array, or might as well be.
+      this.#strangers.set(source.node.context, this.#now() + NOT_CAPABLE);
       return 0;
     }
   }
@@ -104,6 +103,11 @@ export class ArrayOffload implements StorageOffload {
     }
   }
 
+  /** Whether the array has not taken what was to be copied from the LUNs of this volume, a moment ago. */
+  isStranger(source: ArrayContext): boolean {
+    return this.#now() < (this.#strangers.get(source) ?? Number.NEGATIVE_INFINITY);
+  }
+
   async writeFromToken(
     target: VolumeStream,
     offset: number,
@@ -119,12 +123,16 @@ export class ArrayOffload implements StorageOffload {
     const most = Math.min(length, representedBytes(token) - tokenOffset);
     if (most <= 0) throw new SmbError(NtStatus.INVALID_PARAMETER, "an offset behind the data of the token");
     target.checkWrite(offset + most);
-    const rod = { token, isFresh: false };
     let done = 0;
     while (done < most && (done === 0 || goesOn())) {
       const step = Math.min(MAX_COPY, most - done);
       try {
-        const written = await this.#step(target.data, { offset: offset + done, length: step }, rod, tokenOffset + done);
+        const written = await this.#step(
+          target.data,
+          { offset: offset + done, length: step },
+          token,
+          tokenOffset + done,
+        );
         done += written;
         if (written < step) break;
       } catch (error) {
@@ -137,11 +145,11 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /** One piece, whose range is held until its fate is known, though the caller may have been told before. */
-  #step(data: StreamData, range: ByteRange, rod: Rod, tokenOffset: number): Promise<number> {
+  #step(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const held = data.lock.run(data.aligned(range), true, async () => {
         try {
-          resolve(await this.#write(data, range, rod, tokenOffset));
+          resolve(await this.#write(data, range, token, tokenOffset));
         } catch (error) {
           reject(error);
           await fateOf(error);
@@ -151,14 +159,14 @@ export class ArrayOffload implements StorageOffload {
     });
   }
 
-  async #write(data: StreamData, range: ByteRange, rod: Rod, tokenOffset: number): Promise<number> {
+  async #write(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
     const { offset, length } = range;
     const { fresh, taken } = await data.roomFor(data.aligned(range));
     let written = 0;
     try {
       await data.clearAround(range, fresh);
       for (const run of runsOfOneLun(data.placesOf(range, fresh))) {
-        const bytes = await this.#copyRun(run, rod, tokenOffset + written);
+        const bytes = await this.#copyRun(run, token, tokenOffset + written);
         written += bytes;
         if (bytes < lengthOf(run)) break;
       }
@@ -194,7 +202,7 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /** @returns bytes written, in whole blocks: fewer than asked where the array stopped */
-  async #copyRun(extents: readonly Extent[], { token, isFresh }: Rod, tokenOffset: number): Promise<number> {
+  async #copyRun(extents: readonly Extent[], token: Buffer, tokenOffset: number): Promise<number> {
     const lun = this.#context.lunOf(extents[0]);
     const { blockSize, thirdPartyCopy: copy } = lun;
     const pair = pairOf(token, lun);
@@ -211,7 +219,7 @@ export class ArrayOffload implements StorageOffload {
         done += Math.min(bytes, blocks * blockSize);
         if (blocks * blockSize < bytes) return done;
       } catch (error) {
-        this.#leaveAlone(pair, error, isFresh);
+        this.#leaveAlone(pair, error);
         if (done > 0 && fateOf(error) === undefined) return done;
         throw copyError(error, lun.unit.address);
       }
@@ -230,11 +238,9 @@ export class ArrayOffload implements StorageOffload {
   }
 
   /** Only what says that these LUNs cannot do it at all: a token that has expired says nothing of the LUN. */
-  #leaveAlone(pair: string | undefined, error: unknown, isFresh = false): void {
+  #leaveAlone(pair: string | undefined, error: unknown): void {
     this.#context.log.info({ pair, err: error }, "the array did not copy");
-    if (pair === undefined || !(error instanceof ScsiError)) return;
-    // Who does not know a token that has just been made is another array.
-    if (!isIncapable(error) && !(isFresh && error.is(5, 0x23))) return;
+    if (pair === undefined || !(error instanceof ScsiError) || !isIncapable(error)) return;
     this.#notCapable.set(pair, this.#now() + NOT_CAPABLE);
     for (const oldest of this.#notCapable.keys()) {
       if (this.#notCapable.size <= MAX_PAIRS) break;

@@ -73,6 +73,8 @@ export class ArrayStream implements VolumeStream {
 
   copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
     if (!(source instanceof ArrayStream)) return undefined;
+    const { context } = source.data.node;
+    if (context !== this.data.node.context && this.data.node.context.offload.isStranger(context)) return undefined;
     source.check();
     const readable = Math.min(length, source.data.endOfFile - sourceOffset);
     this.checkWrite(readable > 0 ? offset + readable : 0);

@@ -252,6 +252,19 @@ describe("ArrayOffload", () => {
     expect((await contentOf(other)).equals(content)).toBe(true);
   });
 
+  it("leaves copies from another array to others, once it has been tried", async () => {
+    const near = await volumeOn(new MemoryArray());
+    const far = await volumeOn(new MemoryArray());
+    const content = Buffer.alloc(MEBIBYTE, "c");
+    const source = await make(near.volume, "source", content);
+    const target = await make(far.volume, "target");
+    expect(await target.copyFrom(source, 0, 0, content.length)).toBe(content.length);
+    expect((await contentOf(target)).equals(content)).toBe(true);
+    expect(target.copyFrom(source, 0, 0, content.length)).toBeUndefined();
+    far.passes(180_000);
+    expect(target.copyFrom(source, 0, 0, content.length)).toBeDefined();
+  });
+
   it("does what a copy in memory does, whatever is copied where", { timeout: 120_000 }, async () => {
     const block = 512;
     const operation = fc.record({
