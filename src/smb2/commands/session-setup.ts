@@ -205,6 +205,9 @@ function finishReauthentication(session: Session, step: DoneStep): void {
   session.state = "valid";
 }
 
+/** Connections of one session; as many as Windows allows. */
+const MAX_CHANNELS = 32;
+
 /** Binds an existing session to this connection (MS-SMB2 3.3.5.5, SMB2_SESSION_FLAG_BINDING). */
 function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
   const { connection, server, header } = request;
@@ -226,6 +229,7 @@ function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
     throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   }
   if (signer === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (session.channels.size >= MAX_CHANNELS) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
   return authenticate(request, session, message, "binding");
 }
 

@@ -316,6 +316,16 @@ describe("SESSION_SETUP", () => {
       expect((await session.exchange(requests.echo(), { connection: second, sign: true })).status).toBe(0);
     });
 
+    it("takes 32 connections in all", async () => {
+      const session = await harness.logOn();
+      const { clientGuid } = session.connection;
+      for (let count = 1; count < 32; count++) {
+        await session.bind(await harness.connect({ clientGuid }), alice);
+      }
+      const further = await harness.connect({ clientGuid });
+      expect(await statusOf(session.bind(further, alice))).toBe("STATUS_INSUFFICIENT_RESOURCES");
+    });
+
     it("gives the connection nothing before it is done", async () => {
       const session = await logOn(await harness.connect({}, guid), alice);
       const tree = await session.treeConnect("data");
