@@ -47,7 +47,8 @@ export const defaultUnitOptions: UnitOptions = {
   commandTimeout: 30_000,
   maximumCommands: 32,
   maximumBytesInFlight: 32 * 1024 * 1024,
-  maximumTransfer: 1024 * 1024,
+  // Pieces of a large transfer overlap at the target: measured against tgt, a fifth faster than 1 MiB at a time.
+  maximumTransfer: 256 * 1024,
 };
 
 export interface UnitParts {
