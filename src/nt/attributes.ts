@@ -19,6 +19,16 @@ export const FileAttribute = {
   NO_SCRUB_DATA: 0x00020000,
 } as const;
 
+/** Attributes that a client may give a file (MS-FSCC 2.6); the others describe its state. */
+export const SETTABLE_ATTRIBUTES =
+  FileAttribute.READONLY |
+  FileAttribute.HIDDEN |
+  FileAttribute.SYSTEM |
+  FileAttribute.ARCHIVE |
+  FileAttribute.TEMPORARY |
+  FileAttribute.OFFLINE |
+  FileAttribute.NOT_CONTENT_INDEXED;
+
 /** File system attributes, FileFsAttributeInformation (MS-FSCC 2.5.1). */
 export const FileSystemAttribute = {
   CASE_SENSITIVE_SEARCH: 0x00000001,

@@ -5,8 +5,8 @@ import { AceFlag, AceType } from "../nt/acl.ts";
 import { SecurityControl, serialiseSecurityDescriptor } from "../nt/security-descriptor.ts";
 import { WellKnownSid } from "../nt/sid.ts";
 
-/** Self-relative descriptor for files that have none stored, where the administrator has set no other. */
-export function fullAccessForEverybody(): Buffer {
+/** Owner and group are the administrators; `trustees` (SIDs) have full access, and so in whatever is made below. */
+export function fullAccessFor(...trustees: readonly string[]): Buffer {
   const flags = AceFlag.OBJECT_INHERIT | AceFlag.CONTAINER_INHERIT;
   return serialiseSecurityDescriptor({
     // What is made below inherits as under Windows, with the entries marked as inherited.
@@ -16,7 +16,16 @@ export function fullAccessForEverybody(): Buffer {
     group: WellKnownSid.BUILTIN_ADMINISTRATORS,
     dacl: {
       revision: 2,
-      aces: [{ type: AceType.ACCESS_ALLOWED, flags, mask: Access.FILE_ALL, sid: WellKnownSid.EVERYONE }],
+      aces: trustees.map((sid) => ({ type: AceType.ACCESS_ALLOWED, flags, mask: Access.FILE_ALL, sid })),
     },
   });
+}
+
+/** What the root of a share has when nothing is stored: full control for everybody who could log on. */
+export function fullAccessForUsers(): Buffer {
+  return fullAccessFor(
+    WellKnownSid.LOCAL_SYSTEM,
+    WellKnownSid.BUILTIN_ADMINISTRATORS,
+    WellKnownSid.AUTHENTICATED_USERS,
+  );
 }

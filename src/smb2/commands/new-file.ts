@@ -3,7 +3,7 @@
 import type { Identity } from "../../auth/auth.ts";
 import { accessCheck } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
-import { FileAttribute } from "../../nt/attributes.ts";
+import { FileAttribute, SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
 import { createSecurityDescriptor } from "../../nt/inheritance.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Volume } from "../../vfs/volume.ts";
@@ -17,16 +17,6 @@ import { checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access
 import type { OpenParameters, OpenResult } from "./open-parameters.ts";
 import { parentDescriptor } from "./parent-directory.ts";
 import { applyAllocation, closing, openStream, register } from "./register-open.ts";
-
-/** Attributes that a client may give a file (MS-FSCC 2.6); the others describe its state. */
-const SETTABLE_ATTRIBUTES =
-  FileAttribute.READONLY |
-  FileAttribute.HIDDEN |
-  FileAttribute.SYSTEM |
-  FileAttribute.ARCHIVE |
-  FileAttribute.TEMPORARY |
-  FileAttribute.OFFLINE |
-  FileAttribute.NOT_CONTENT_INDEXED;
 
 /** The group of new files: the domain's users, as of an ordinary Windows account. */
 function primaryGroup(identity: Identity): string {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
 import { isValidStreamName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { withChanges } from "../extended-attributes.ts";
@@ -7,7 +8,7 @@ import type { BasicChange, DirectoryCursor, ExtendedAttribute, FileStat, StreamI
 import { ArrayStream } from "./array-stream.ts";
 import type { NodeRecord } from "./catalogue.ts";
 import { ArrayDirectoryCursor } from "./directory-cursor.ts";
-import { type Node, SETTABLE_ATTRIBUTES } from "./node.ts";
+import type { Node } from "./node.ts";
 import type { Change } from "./store.ts";
 import { StreamData } from "./stream-data.ts";
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { FileSystemAttribute } from "../../nt/attributes.ts";
+import { FileSystemAttribute, SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
 import { isValidFileName, MAXIMUM_COMPONENT } from "../../nt/names.ts";
 import { isShortNameShape, shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { withChanges } from "../extended-attributes.ts";
+import { MAXIMUM_DEPTH, MAXIMUM_LINKS, NTFS_LIKE_ATTRIBUTES } from "../ntfs-like.ts";
 import type {
   CreateOptions,
   NtPath,
@@ -20,25 +21,11 @@ import { type EntryRecord, type LinkRecord, type NodeRecord, ROOT_ID } from "./c
 import type { ArrayContext } from "./context.ts";
 import { emptyNode } from "./format.ts";
 import { type MountedVolume, type MountOptions, mount } from "./mount.ts";
-import { Node, SETTABLE_ATTRIBUTES } from "./node.ts";
+import { Node } from "./node.ts";
 import type { Change } from "./store.ts";
 
-/** Names of one file, as on NTFS. */
-const MAXIMUM_LINKS = 1024;
-/** Components of a path: MS-FSCC 2.1.5 leaves room for no more. */
-const MAXIMUM_DEPTH = 16_384;
 /** Entries of a directory looked at in one go for a short name. */
 const SHORT_NAME_BATCH = 1000;
-
-const ATTRIBUTES =
-  FileSystemAttribute.CASE_PRESERVED_NAMES |
-  FileSystemAttribute.UNICODE_ON_DISK |
-  FileSystemAttribute.PERSISTENT_ACLS |
-  FileSystemAttribute.SUPPORTS_SPARSE_FILES |
-  FileSystemAttribute.NAMED_STREAMS |
-  FileSystemAttribute.SUPPORTS_HARD_LINKS |
-  FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES |
-  FileSystemAttribute.SUPPORTS_OPEN_BY_FILE_ID;
 
 /** Features that a volume does not have whose LUNs are its files. */
 const NOT_WITH_WHOLE_LUNS =
@@ -74,7 +61,7 @@ export class ArrayVolume implements Volume {
       serialNumber: record.volumeId.readUInt32BE(0),
       creationTime: record.creationTime,
       fileSystemName: "NTFS",
-      attributes: (ATTRIBUTES & ~absent) | (context.readOnly ? FileSystemAttribute.READ_ONLY_VOLUME : 0),
+      attributes: (NTFS_LIKE_ATTRIBUTES & ~absent) | (context.readOnly ? FileSystemAttribute.READ_ONLY_VOLUME : 0),
       logicalSectorSize: context.logicalBlockSize,
       physicalSectorSize: mounted.physicalBlockSize,
       allocationUnit: context.unit,

@@ -2,7 +2,7 @@
 
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { LogicalUnit, LogicalUnitDescription } from "../../scsi/logical-unit.ts";
-import { fullAccessForEverybody } from "../default-security.ts";
+import { fullAccessForUsers } from "../default-security.ts";
 import { Allocator, type Piece } from "./allocator.ts";
 import { CATALOGUE_VERSION, Catalogue, type LunRecord, type VolumeRecord } from "./catalogue.ts";
 import { ArrayContext, type VolumeLog } from "./context.ts";
@@ -31,7 +31,7 @@ export interface MountOptions {
   readonly monotonicClock?: () => number;
   /** Tokens are honoured that other users of the array had made; yes if not given. */
   readonly acceptsForeignTokens?: boolean;
-  /** Self-relative descriptor of files that have none stored; everybody has full access if not given. */
+  /** Self-relative descriptor of files that have none stored; every user has full access if not given. */
   readonly defaultSecurity?: Buffer;
   /** Milliseconds that opening waits for LUNs; those that come later are taken up when they come. Default 10 seconds. */
   readonly patience?: number;
@@ -92,7 +92,7 @@ async function assemble(store: CatalogueStore, options: MountOptions): Promise<M
     maximumFileSize: MAXIMUM_FILE_SIZE,
     readOnly,
     wholeLuns: record.wholeLuns,
-    defaultSecurity: options.defaultSecurity ?? fullAccessForEverybody(),
+    defaultSecurity: options.defaultSecurity ?? fullAccessForUsers(),
     clock: options.clock ?? (() => fileTimeFromMilliseconds(Date.now())),
     log,
     acceptsForeignTokens: options.acceptsForeignTokens ?? true,

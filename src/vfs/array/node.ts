@@ -11,15 +11,6 @@ import type { ArrayContext } from "./context.ts";
 import type { Change } from "./store.ts";
 import { StreamData } from "./stream-data.ts";
 
-export const SETTABLE_ATTRIBUTES =
-  FileAttribute.READONLY |
-  FileAttribute.HIDDEN |
-  FileAttribute.SYSTEM |
-  FileAttribute.ARCHIVE |
-  FileAttribute.TEMPORARY |
-  FileAttribute.OFFLINE |
-  FileAttribute.NOT_CONTENT_INDEXED;
-
 /** 100 ns; how old the times of a file may become in the catalogue while its data are written in place. */
 const TIME_LAG = 10_000_000n;
 

@@ -4,9 +4,11 @@ import { FileSystemAttribute } from "../../nt/attributes.ts";
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import { foldName, isValidFileName, MAXIMUM_COMPONENT } from "../../nt/names.ts";
 import { isShortNameShape, shortNameOf } from "../../nt/short-name.ts";
+import { WellKnownSid } from "../../nt/sid.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import { fullAccessForEverybody } from "../default-security.ts";
+import { fullAccessFor } from "../default-security.ts";
 import { withChanges } from "../extended-attributes.ts";
+import { MAXIMUM_DEPTH, MAXIMUM_LINKS, NTFS_LIKE_ATTRIBUTES } from "../ntfs-like.ts";
 import type {
   CreateOptions,
   DataPins,
@@ -41,21 +43,6 @@ export interface MemoryVolumeOptions {
 const DEFAULT_CAPACITY = 4 * 1024 ** 3;
 /** Bytes; 16 TiB, as on NTFS with this allocation unit. */
 const MAXIMUM_FILE_SIZE = 16 * 1024 ** 4 - 65_536;
-/** Names of one file, as on NTFS. */
-const MAXIMUM_LINKS = 1024;
-/** Components of a path: MS-FSCC 2.1.5 leaves room for no more. */
-const MAXIMUM_DEPTH = 16_384;
-
-const ATTRIBUTES =
-  FileSystemAttribute.CASE_PRESERVED_NAMES |
-  FileSystemAttribute.SUPPORTS_POSIX_UNLINK_RENAME |
-  FileSystemAttribute.UNICODE_ON_DISK |
-  FileSystemAttribute.PERSISTENT_ACLS |
-  FileSystemAttribute.SUPPORTS_SPARSE_FILES |
-  FileSystemAttribute.NAMED_STREAMS |
-  FileSystemAttribute.SUPPORTS_HARD_LINKS |
-  FileSystemAttribute.SUPPORTS_EXTENDED_ATTRIBUTES |
-  FileSystemAttribute.SUPPORTS_OPEN_BY_FILE_ID;
 
 /** Where a path leads: the directory that holds its last name, and the entry, if there is one. */
 interface Place {
@@ -85,7 +72,7 @@ export class MemoryVolume implements Volume {
       space: new Space(options.capacity ?? DEFAULT_CAPACITY),
       clock,
       readOnly: false,
-      defaultSecurity: options.defaultSecurity ?? fullAccessForEverybody(),
+      defaultSecurity: options.defaultSecurity ?? fullAccessFor(WellKnownSid.EVERYONE),
       maximumFileSize: MAXIMUM_FILE_SIZE,
     };
     this.#root = new MemoryNode(this.#state, this.#nextFileId(), true, true);
@@ -94,7 +81,7 @@ export class MemoryVolume implements Volume {
       serialNumber: options.serialNumber ?? 0x4d454d31,
       creationTime: this.#root.creationTime,
       fileSystemName: "NTFS",
-      attributes: ATTRIBUTES | (readOnly ? FileSystemAttribute.READ_ONLY_VOLUME : 0),
+      attributes: NTFS_LIKE_ATTRIBUTES | (readOnly ? FileSystemAttribute.READ_ONLY_VOLUME : 0),
       logicalSectorSize: 512,
       physicalSectorSize: 4096,
       allocationUnit: ALLOCATION_UNIT,

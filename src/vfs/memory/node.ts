@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { FileAttribute } from "../../nt/attributes.ts";
+import { FileAttribute, SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
 import type { FileTime } from "../../nt/filetime.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
@@ -11,15 +11,6 @@ import { StreamData } from "./stream-data.ts";
 
 /** Bytes that a file, a name and a stream count for beside their data. */
 export const RECORD_SIZE = 1024;
-
-const SETTABLE =
-  FileAttribute.READONLY |
-  FileAttribute.HIDDEN |
-  FileAttribute.SYSTEM |
-  FileAttribute.ARCHIVE |
-  FileAttribute.TEMPORARY |
-  FileAttribute.OFFLINE |
-  FileAttribute.NOT_CONTENT_INDEXED;
 
 /** What the parts of one volume share. */
 export interface VolumeState {
@@ -115,7 +106,7 @@ export class MemoryNode {
   }
 
   set attributes(attributes: number) {
-    this.#attributes = attributes & SETTABLE;
+    this.#attributes = attributes & SETTABLE_ATTRIBUTES;
   }
 
   get security(): Buffer {

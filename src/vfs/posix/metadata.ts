@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { FileAttribute } from "../../nt/attributes.ts";
+import { FileAttribute, SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
 import { type FileTime, fileTimeFromUnix } from "../../nt/filetime.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { FileStat } from "../volume.ts";
@@ -42,16 +42,6 @@ interface SetChangeTime {
 }
 
 const NOTHING: Metadata = { attributes: undefined, creationTime: undefined, eaSize: 0, hasSecurity: false };
-
-/** Attributes a client can set. */
-const SETTABLE =
-  FileAttribute.READONLY |
-  FileAttribute.HIDDEN |
-  FileAttribute.SYSTEM |
-  FileAttribute.ARCHIVE |
-  FileAttribute.TEMPORARY |
-  FileAttribute.OFFLINE |
-  FileAttribute.NOT_CONTENT_INDEXED;
 
 /**
  * Reads and writes what is kept in extended attributes besides streams and descriptors. A file's metadata are believed
@@ -197,14 +187,14 @@ function time(seconds: number, nanoseconds: number): FileTime {
 /** Attributes of a file as clients see them. */
 export function attributesOf(stat: Statx, metadata: Metadata): number {
   const stored = metadata.attributes ?? 0;
-  if (stat.type === FileType.DIRECTORY) return (stored & SETTABLE) | FileAttribute.DIRECTORY;
-  return stored & (SETTABLE | FileAttribute.SPARSE_FILE);
+  if (stat.type === FileType.DIRECTORY) return (stored & SETTABLE_ATTRIBUTES) | FileAttribute.DIRECTORY;
+  return stored & (SETTABLE_ATTRIBUTES | FileAttribute.SPARSE_FILE);
 }
 
 /** The attributes to store when a client asks for `wanted` and the file has `present`. */
 export function mergeAttributes(present: number, wanted: number, directory: boolean): number {
   const kept = present & FileAttribute.SPARSE_FILE;
-  return (wanted & SETTABLE) | kept | (directory ? FileAttribute.DIRECTORY : 0);
+  return (wanted & SETTABLE_ATTRIBUTES) | kept | (directory ? FileAttribute.DIRECTORY : 0);
 }
 
 /** @param changeTime as {@link MetadataStore.changeTime} tells it */

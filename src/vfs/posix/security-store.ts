@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { Access } from "../../nt/access-mask.ts";
-import { type Ace, AceFlag, AceType } from "../../nt/acl.ts";
+import { type Ace, AceType } from "../../nt/acl.ts";
 import { createSecurityDescriptor } from "../../nt/inheritance.ts";
 import { parseSecurityDescriptor, SecurityControl, serialiseSecurityDescriptor } from "../../nt/security-descriptor.ts";
 import { WellKnownSid } from "../../nt/sid.ts";
+import { fullAccessForUsers } from "../default-security.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { check, Errno } from "./errno.ts";
 import type { FileIds, FileKey } from "./file-id.ts";
@@ -61,7 +62,7 @@ export class SecurityStore {
 
   constructor(options: SecurityStoreOptions) {
     this.#options = options;
-    this.#rootDefault = this.#intern(rootDescriptor());
+    this.#rootDefault = this.#intern(fullAccessForUsers());
   }
 
   /** @param location path of the file beneath the root; looked up when `undefined` */
@@ -186,24 +187,6 @@ function parentPath(path: string): string {
 
 function allow(sid: string, mask: number, flags = 0): Ace {
   return { type: AceType.ACCESS_ALLOWED, flags, mask, sid };
-}
-
-/** What the root of a share has when nothing is stored: full control for everybody who could log on. */
-function rootDescriptor(): Buffer {
-  const flags = AceFlag.OBJECT_INHERIT | AceFlag.CONTAINER_INHERIT;
-  return serialiseSecurityDescriptor({
-    // What is made below inherits as under Windows, with the entries marked as inherited.
-    control: SecurityControl.DACL_PRESENT | SecurityControl.DACL_AUTO_INHERITED,
-    resourceManagerControl: 0,
-    owner: WellKnownSid.BUILTIN_ADMINISTRATORS,
-    group: WellKnownSid.BUILTIN_ADMINISTRATORS,
-    dacl: {
-      revision: 2,
-      aces: [WellKnownSid.LOCAL_SYSTEM, WellKnownSid.BUILTIN_ADMINISTRATORS, WellKnownSid.AUTHENTICATED_USERS].map(
-        (sid) => allow(sid, Access.FILE_ALL, flags),
-      ),
-    },
-  });
 }
 
 /** Rights for three permission bits. Whoever may write may also delete, as the folder's bits say anyway. */
