@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { type AccountStore, FIRST_ACCOUNT_RID, MemoryAccountStore, machineSidFromSeed } from "../auth/accounts.ts";
 import { createAuthenticator } from "../auth/authenticator.ts";
 import { ntHashOfPassword } from "../auth/nt-hash.ts";
+import { chain } from "../nt/awaitable.ts";
 import { foldName } from "../nt/names.ts";
 import type { OffloadOptions, OffloadUsage } from "../offload/engine.ts";
 import type { HeldToken } from "../offload/token-registry.ts";
@@ -106,6 +107,7 @@ export class Server {
   readonly #log: Logger;
   readonly #clock: Clock;
   #shares: ReadonlyMap<string, Share>;
+  #accounts: AccountStore | undefined;
   #running: { readonly smb: Smb2Server; readonly listener: Listener } | undefined;
 
   /** @throws StartupError for options that cannot work */
@@ -188,6 +190,21 @@ export class Server {
     }
   }
 
+  /** Ends the sessions of users whom the account store has no longer, or has disabled. Clients that can be told are told. */
+  async accountsChanged(): Promise<void> {
+    const accounts = this.#accounts;
+    const domain = `${accounts?.machineSid}-`;
+    const ended = await this.#running?.smb.endSessions(({ kind, sid }) => {
+      if (accounts === undefined || kind !== "user" || !sid.startsWith(domain)) return false;
+      return chain(
+        accounts.lookupRid(Number(sid.slice(domain.length))),
+        (account) => account === undefined || account.disabled,
+      );
+    });
+    if (ended !== undefined && ended > 0)
+      this.#log.info({ sessions: ended }, "ended the sessions of users who are gone");
+  }
+
   /**
    * Accepts no more connections, lets requests that are being worked on finish, ends all sessions and closes their files.
    * @param timeout milliseconds after which connections are cut that have not ended by then
@@ -209,6 +226,7 @@ export class Server {
     const log = this.#log;
     const clock = this.#clock;
     const accounts = options.accounts ?? (await accountsOf(options.users ?? [], this.name));
+    this.#accounts = accounts;
     const directory = new AccountDirectory(accounts, this.name);
     const authenticator = createAuthenticator({
       accounts,

@@ -130,6 +130,7 @@ export class Service {
     try {
       const config = await load();
       await this.#accounts?.reload();
+      await this.#server.accountsChanged();
       await this.#server.setShares(await this.#pool.open(config));
       await this.#pool.closeUnused();
       this.#log.level = config.server.logging.level;
@@ -217,6 +218,7 @@ function serverOptions(config: ServerConfig): Omit<ServerOptions, "shares"> {
     maxLocksPerOpen: limits.locksPerOpen,
     maxDisconnectedOpens: limits.disconnectedOpens,
     maxDisconnectedOpensPerUser: limits.disconnectedOpensPerUser,
+    sessionLifetime: timeouts.session ?? 0,
     durableTimeout: timeouts.durable,
     maxDurableTimeout: timeouts.durableMaximum,
     maxResilientTimeout: timeouts.resilientMaximum,

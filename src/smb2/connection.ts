@@ -72,6 +72,8 @@ export class Connection {
   serverSecurityMode = 0;
   clientGuid: Buffer = Buffer.alloc(16);
   supportsMultiCredit = false;
+  /** Connection.SupportsNotifications. */
+  supportsNotifications = false;
   cipher: CipherId | undefined;
   signingAlgorithm: SigningAlgorithm = 0;
   preauth = new PreauthHash();

@@ -9,16 +9,13 @@ import type { Lease } from "./state/lease.ts";
 import type { FileOpen } from "./state/open.ts";
 import type { BreakEvents, CacheHolder, HeldOplock } from "./state/oplock.ts";
 import type { Session } from "./state/session.ts";
-import { Command, HeaderFlag, LeaseBreakFlag, LeaseState, OplockLevel } from "./wire/constants.ts";
-import { Writer } from "./wire/cursor.ts";
-import { encodeHeader, NO_SIGNATURE } from "./wire/header.ts";
+import { sendUnsolicited } from "./unsolicited.ts";
+import { Command, LeaseBreakFlag, LeaseState, OplockLevel } from "./wire/constants.ts";
+import type { Writer } from "./wire/cursor.ts";
 import { encodeOplockBreakNotification, type LeaseBreakNotification, type OplockBreak } from "./wire/oplock-break.ts";
 
 /** Acknowledgment timers of oplocks and leases: 35 seconds (MS-SMB2 3.3.2.1, 3.3.2.5). */
 const ACKNOWLEDGMENT_TIMEOUT = 35_000;
-
-/** MessageId of what the server sends by itself (MS-SMB2 3.3.4.6). */
-const UNSOLICITED = 0xffff_ffff_ffff_ffffn;
 
 export function breakEvents(server: Smb2Server): BreakEvents {
   return {
@@ -88,28 +85,12 @@ function send(
   notification: OplockBreak | LeaseBreakNotification,
   encrypting: Session | undefined,
 ): boolean {
-  if (connection.isClosed) return false;
-  const writer = new Writer(128);
-  writer.zeros(4);
-  writer.beginMessage();
-  encodeHeader(writer, {
-    creditCharge: 0,
-    status: 0,
-    channelSequence: 0,
+  const message = {
     command: Command.OPLOCK_BREAK,
-    credits: 0,
-    flags: HeaderFlag.SERVER_TO_REDIR,
-    nextCommand: 0,
-    messageId: UNSOLICITED,
-    asyncId: 0n,
-    processId: 0,
-    treeId: 0,
     sessionId: encrypting?.sessionId ?? 0n,
-    signature: NO_SIGNATURE,
-  });
-  encodeOplockBreakNotification(writer, notification);
-  connection.sendFrame(writer.view(), [], encrypting);
-  return true;
+    encode: (writer: Writer) => encodeOplockBreakNotification(writer, notification),
+  };
+  return sendUnsolicited(connection, message, encrypting);
 }
 
 /**

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Identity } from "../auth/auth.ts";
 import { BufferPool } from "../memory/buffer-pool.ts";
 import type { Awaitable } from "../nt/awaitable.ts";
 import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
@@ -23,6 +24,7 @@ import { PersistentOpens } from "./state/persistent-opens.ts";
 import type { Session } from "./state/session.ts";
 import { FileTable } from "./state/shared-file.ts";
 import type { TreeConnect } from "./state/tree-connect.ts";
+import { notifySessionClosed } from "./unsolicited.ts";
 
 /** State that all connections share (MS-SMB2 3.3.1.5): sessions, opens, files. */
 export class Smb2Server {
@@ -121,8 +123,31 @@ export class Smb2Server {
     }
   }
 
-  /** Ends a session with all that hangs on it (MS-SMB2 3.3.4.12, 3.3.5.6). */
-  async closeSession(session: Session): Promise<void> {
+  /**
+   * Ends the sessions of users who may not be here any longer, and what is kept for them (MS-SMB2 3.3.4.12). Their clients are told.
+   * @returns how many sessions
+   */
+  async endSessions(isOver: (identity: Identity) => Awaitable<boolean>): Promise<number> {
+    let ended = 0;
+    for (const session of [...this.sessions.values()]) {
+      const { identity } = session;
+      if (identity === undefined || !(await isOver(identity)) || session.state === "closing") continue;
+      ended++;
+      notifySessionClosed(session);
+      await this.closeSession(session, false);
+    }
+    for (const open of [...this.durableOpens.disconnected]) {
+      const { identity } = open.session;
+      if (identity !== undefined && (await isOver(identity)) && open.isDisconnected) await this.close(open);
+    }
+    return ended;
+  }
+
+  /**
+   * Ends a session with all that hangs on it (MS-SMB2 3.3.4.12, 3.3.5.6).
+   * @param keepsHandles those that outlive sessions do so
+   */
+  async closeSession(session: Session, keepsHandles = true): Promise<void> {
     if (session.state === "closing") return;
     const wasValid = session.state !== "in-progress";
     session.state = "closing";
@@ -142,7 +167,7 @@ export class Smb2Server {
     for (const tree of session.trees.values()) tree.closing = true;
     session.trees.clear();
     if (wasValid) this.context.metrics.sessions(-1);
-    await this.closeOpens([...session.opens.values()].filter((open) => !this.#disconnect(open)));
+    await this.closeOpens([...session.opens.values()].filter((open) => !(keepsHandles && this.#disconnect(open))));
   }
 
   /** What waits on a handle that is kept is cancelled: nobody is there to take the answer. */

@@ -99,6 +99,20 @@ describe("Service", () => {
     expect(await readFile(path.join(folder, "one/open"), "utf8")).toBe("still open");
   });
 
+  it("ends the sessions of users who are gone", async () => {
+    const settings = config({ data: "one" });
+    const service = await start(settings, []);
+    const store = await FileAccountStore.open(path.join(folder, "state/users.json"));
+    for (const name of ["alice", "bob"]) await store.set({ name, ntHash: await ntHashOfPassword("secret1") });
+    await service.reload(async () => settings);
+    const alice = await (await session(service, ALICE)).treeConnect("data");
+    const bob = await (await session(service, { name: "bob", password: "secret1" })).treeConnect("data");
+    await store.remove("alice");
+    await service.reload(async () => settings);
+    expect(await statusOf(alice.put("file", "x"))).toBe("STATUS_USER_SESSION_DELETED");
+    expect(await statusOf(bob.put("file", "x"))).toBe("STATUS_SUCCESS");
+  });
+
   it("stays as it was when a reload fails", async () => {
     const service = await start(config({ data: "one" }));
     const tree = await (await session(service, ALICE)).treeConnect("data");

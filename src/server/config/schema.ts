@@ -66,6 +66,7 @@ const limits = z.strictObject({
 const timeouts = z.strictObject({
   negotiate: duration().default(10_000),
   authenticate: duration().default(60_000),
+  session: duration().optional(),
   shutdown: duration().default(10_000),
   durable: duration().default(defaultProtocolOptions.durableTimeout),
   durableMaximum: duration().default(defaultProtocolOptions.maxDurableTimeout),

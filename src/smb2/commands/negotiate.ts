@@ -158,6 +158,8 @@ export function describeServer(connection: Connection, contexts: readonly Negoti
     }
     if (dialect !== Dialect.SMB_3_1_1 && connection.cipher !== undefined) capabilities |= GlobalCapability.ENCRYPTION;
   }
+  if (dialect === Dialect.SMB_3_1_1) capabilities |= GlobalCapability.NOTIFICATIONS & connection.clientCapabilities;
+  connection.supportsNotifications = (capabilities & GlobalCapability.NOTIFICATIONS) !== 0;
   let securityMode: number = SecurityMode.SIGNING_ENABLED;
   if (options.signingRequired) securityMode |= SecurityMode.SIGNING_REQUIRED;
   connection.serverCapabilities = capabilities;

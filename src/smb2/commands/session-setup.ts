@@ -2,6 +2,7 @@
 
 import type { AuthStep } from "../../auth/auth.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import { fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Connection } from "../connection.ts";
 import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
@@ -16,6 +17,9 @@ import {
   type SessionSetupRequest,
 } from "../wire/session-setup.ts";
 import { command } from "./command.ts";
+
+/** Connections that one session is bound to at most; as many as Windows takes. */
+const MAX_CHANNELS = 32;
 
 /** SMB2 SESSION_SETUP (MS-SMB2 3.3.5.5). */
 export const sessionSetup = command({
@@ -94,7 +98,7 @@ function authenticate(
     }
     session.authentications.delete(connection);
     if (purpose === "binding") finishBinding(request, session, step, pending);
-    else if (purpose === "reauthentication") finishReauthentication(session, step);
+    else if (purpose === "reauthentication") finishReauthentication(request, session, step);
     else finishNew(request, session, step, pending, message);
     let sessionFlags = 0;
     if (session.identity?.kind === "guest") sessionFlags |= SessionFlag.IS_GUEST;
@@ -149,7 +153,8 @@ function finishNew(
   session.cipherId = connection.cipher;
   session.sessionKey = step.sessionKey;
   session.fullSessionKey = step.fullSessionKey;
-  session.expires = step.expires;
+  session.expires = expiryOf(request, step);
+  session.supportsNotifications = connection.supportsNotifications;
   const clientRequires = ((message.securityMode | connection.clientSecurityMode) & SecurityMode.SIGNING_REQUIRED) !== 0;
   if (session.canSign) {
     const keys = deriveSessionKeys({
@@ -196,17 +201,22 @@ function finishNew(
 const noSigner = { sign: () => {}, verify: () => false };
 
 /** MS-SMB2 3.3.5.5.2: the keys stay. A user stays who he is, or gives up his rights and becomes anonymous. */
-function finishReauthentication(session: Session, step: DoneStep): void {
+function finishReauthentication(request: Request, session: Session, step: DoneStep): void {
   if (step.identity.kind !== "anonymous" && step.identity.sid !== session.ownerSid) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
   session.identity = step.identity;
-  session.expires = step.expires;
+  session.expires = expiryOf(request, step);
   session.state = "valid";
 }
 
-/** Connections of one session; as many as Windows allows. */
-const MAX_CHANNELS = 32;
+/** When the client has to authenticate again: as the mechanism has it, or the administrator. */
+function expiryOf({ server }: Request, { expires }: DoneStep): bigint | undefined {
+  const { clock, options } = server.context;
+  if (options.sessionLifetime === 0) return expires;
+  const own = fileTimeFromMilliseconds(clock.now() + options.sessionLifetime);
+  return expires === undefined || own < expires ? own : expires;
+}
 
 /** Binds an existing session to this connection (MS-SMB2 3.3.5.5, SMB2_SESSION_FLAG_BINDING). */
 function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
@@ -229,6 +239,9 @@ function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
     throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
   }
   if (signer === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
+  if (connection.supportsNotifications !== session.supportsNotifications) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
   if (session.channels.size >= MAX_CHANNELS) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
   return authenticate(request, session, message, "binding");
 }
@@ -257,6 +270,8 @@ function finishBinding(request: Request, session: Session, step: DoneStep, pendi
   ) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
+  // Others may have been bound while this one was authenticated.
+  if (session.channels.size >= MAX_CHANNELS) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
   const signingKey = deriveSigningKey({
     dialect: connection.dialect,
     sessionKey: step.sessionKey,

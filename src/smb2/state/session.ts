@@ -61,6 +61,8 @@ export class Session {
   canSign = false;
   /** The client knows of copychunk requests without chunks: AAPL, kAAPL_SUPPORTS_OSX_COPYFILE. */
   copiesWholeFiles = false;
+  /** Session.SupportsNotifications: the client hears of the end of the session (MS-SMB2 2.2.44). */
+  supportsNotifications = false;
   /** Of the connection on which the session began; what further channels must agree with. */
   signingAlgorithm: SigningAlgorithm = 0;
   cipherId: CipherId | undefined;

@@ -207,6 +207,24 @@ describe("SESSION_SETUP", () => {
       expect(harness.server.sessions.size).toBe(1);
     });
 
+    it("is asked for when the time of a session is over, while what it holds stays", async () => {
+      const limited = await ServerHarness.start({ protocol: { sessionLifetime: 60_000 } });
+      const tree = await limited.mount();
+      await tree.put("file", "content");
+      const file = await tree.create("file");
+      const read = async () => statusName((await file.exchange(requests.read(file.fileId, 0, 1))).status);
+      limited.clock.advance(59_000);
+      expect(await read()).toBe("STATUS_SUCCESS");
+      limited.clock.advance(1000);
+      expect(await read()).toBe("STATUS_NETWORK_SESSION_EXPIRED");
+      await tree.session.reauthenticate(alice);
+      expect(await read()).toBe("STATUS_SUCCESS");
+      limited.clock.advance(60_000);
+      expect(await read()).toBe("STATUS_NETWORK_SESSION_EXPIRED");
+      await file.close();
+      await tree.session.logOff();
+    });
+
     it("does not become another user's", async () => {
       const tree = await harness.mount("data", { sign: true });
       expect(await statusOf(tree.session.reauthenticate(bob))).not.toBe("STATUS_SUCCESS");
