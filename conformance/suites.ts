@@ -2,6 +2,7 @@
 /** All suites, cheapest first. */
 import { arrayGuestSuite } from "./array-guest/suite.ts";
 import { arrayLibiscsiSuite } from "./array-libiscsi/suite.ts";
+import { arrayShareSuite } from "./array-share/suite.ts";
 import { fuzzSuite } from "./fuzz/suite.ts";
 import { initiatorSuite } from "./initiator/suite.ts";
 import { kernelClientSuite } from "./kernel-client/suite.ts";
@@ -21,6 +22,7 @@ export const suites: readonly Suite[] = [
   tsharkSuite,
   fuzzSuite,
   arrayLibiscsiSuite,
+  arrayShareSuite,
   arrayGuestSuite,
   resumeSuite,
   kernelClientSuite,

@@ -86,7 +86,12 @@ function changeSessions(array: SimulatedArray, body: unknown): void {
 function stateOf(array: SimulatedArray): object {
   return {
     identity: array.identity,
-    portals: array.portals.map(({ address, portalGroup }) => ({ address, portalGroup })),
+    portals: array.portals.map(({ address, portalGroup, traffic: { received, sent } }) => ({
+      address,
+      portalGroup,
+      received,
+      sent,
+    })),
     targets: array.targets.map(({ name, luns }) => ({
       name,
       luns: Object.fromEntries([...luns].map(([lun, unit]) => [lun, unit.options.id])),

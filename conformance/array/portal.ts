@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A network portal: one address and port, in a portal group. */
-import { createServer, isIPv6, type Server } from "node:net";
+import { createServer, isIPv6, type Server, type Socket } from "node:net";
 import type { PortalConfig } from "./config.ts";
 import { Connection } from "./iscsi/connection.ts";
 import type { IscsiHost } from "./iscsi/host.ts";
@@ -11,17 +11,47 @@ function join(host: string, port: number): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Bytes over TCP since the portal was opened. */
+class Traffic {
+  readonly #sockets = new Set<Socket>();
+  #received = 0;
+  #sent = 0;
+
+  watch(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      this.#received += socket.bytesRead;
+      this.#sent += socket.bytesWritten;
+    });
+  }
+
+  get received(): number {
+    return [...this.#sockets].reduce((sum, { bytesRead }) => sum + bytesRead, this.#received);
+  }
+
+  get sent(): number {
+    return [...this.#sockets].reduce((sum, { bytesWritten }) => sum + bytesWritten, this.#sent);
+  }
+}
+
 export class Portal {
   readonly host: string;
   readonly port: number;
   readonly portalGroup: number;
+  readonly traffic: Pick<Traffic, "received" | "sent">;
   readonly #server: Server;
   readonly #connections: Set<Connection>;
 
-  private constructor(host: string, port: number, portalGroup: number, server: Server, connections: Set<Connection>) {
+  private constructor(
+    { host, port, portalGroup, traffic }: Pick<Portal, "host" | "port" | "portalGroup" | "traffic">,
+    server: Server,
+    connections: Set<Connection>,
+  ) {
     this.host = host;
     this.port = port;
     this.portalGroup = portalGroup;
+    this.traffic = traffic;
     this.#server = server;
     this.#connections = connections;
   }
@@ -29,13 +59,17 @@ export class Portal {
   static open(config: PortalConfig, host: IscsiHost): Promise<Portal> {
     const { host: address = "127.0.0.1", portalGroup = 1 } = config;
     const connections = new Set<Connection>();
-    const server = createServer((socket) => connections.add(new Connection(socket, portalGroup, host)));
+    const traffic = new Traffic();
+    const server = createServer((socket) => {
+      traffic.watch(socket);
+      connections.add(new Connection(socket, portalGroup, host));
+    });
     return new Promise((resolve, reject) => {
       server.once("error", reject);
       server.listen(config.port, address, () => {
         const bound = server.address();
         if (bound === null || typeof bound !== "object") reject(new Error(`${address} gave no port`));
-        else resolve(new Portal(address, bound.port, portalGroup, server, connections));
+        else resolve(new Portal({ host: address, port: bound.port, portalGroup, traffic }, server, connections));
       });
     });
   }

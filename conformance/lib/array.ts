@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { z } from "zod";
 import { start } from "./process.ts";
 import { freePort, waitForPort } from "./temp.ts";
 
@@ -16,17 +17,30 @@ export interface RunningArray {
   readonly log: string;
   /** The URL of a LUN through the portal of that index. */
   readonly url: (lun: number, portal?: number) => string;
+  readonly controlPort: number;
+  /** Bytes that its portals have received and sent, iSCSI with all that belongs to it. */
+  readonly traffic: () => Promise<number>;
   /** Sends a request to the switches. */
   readonly control: (method: string, path: string, body?: object) => Promise<unknown>;
   readonly alive: () => boolean;
   readonly stop: () => Promise<void>;
 }
 
-/** Starts the array with so many portals; `args` are those of `npm run array`. */
-export async function launchArray(workDir: string, portals: number, args: readonly string[]): Promise<RunningArray> {
-  const ports: number[] = [];
+const stateSchema = z.object({ portals: z.array(z.object({ received: z.number(), sent: z.number() })) });
+
+/**
+ * Starts the array with so many portals; `args` are those of `npm run array`.
+ * @param again an array that was stopped, whose ports it takes
+ */
+export async function launchArray(
+  workDir: string,
+  portals: number,
+  args: readonly string[],
+  again?: Pick<RunningArray, "ports" | "controlPort">,
+): Promise<RunningArray> {
+  const ports: number[] = [...(again?.ports ?? [])];
   while (ports.length < portals) ports.push(await freePort());
-  const controlPort = await freePort();
+  const controlPort = again?.controlPort ?? (await freePort());
   const log = join(workDir, `array-${controlPort}.log`);
   const daemon = start(
     process.execPath,
@@ -44,18 +58,24 @@ export async function launchArray(workDir: string, portals: number, args: readon
     await daemon.stop();
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${readFileSync(log, "utf8")}`);
   }
+  const control = async (method: string, path: string, body?: object): Promise<unknown> => {
+    const response = await fetch(`http://127.0.0.1:${controlPort}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer: unknown = await response.json();
+    if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  };
   return {
     ports,
+    controlPort,
     log,
     url: (lun, portal = 0) => `iscsi://127.0.0.1:${ports[portal]}/${arrayTarget}/${lun}`,
-    control: async (method, path, body) => {
-      const response = await fetch(`http://127.0.0.1:${controlPort}${path}`, {
-        method,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-      const answer: unknown = await response.json();
-      if (!response.ok) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
-      return answer;
+    control,
+    traffic: async () => {
+      const state = stateSchema.parse(await control("GET", "/"));
+      return state.portals.reduce((sum, { received, sent }) => sum + received + sent, 0);
     },
     alive: daemon.alive,
     stop: async () => {

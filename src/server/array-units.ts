@@ -42,6 +42,9 @@ export function openArrayUnits(config: ArrayConfig, clock: Clock): LogicalUnit[]
   );
 }
 
+/** Milliseconds; any number will do. */
+const AWAKE = 60_000;
+
 /** @throws ArrayVolumeError, StartupError */
 export async function openArrayVolume(
   config: ArrayConfig,
@@ -49,6 +52,8 @@ export async function openArrayVolume(
 ): Promise<{ readonly volume: Volume; readonly close: () => Promise<void> }> {
   const { catalogue, readOnly, foreignTokens } = config;
   const luns = openArrayUnits(config, initiatorClock(false));
+  // Nothing else keeps the process alive while it waits for a LUN that is missing.
+  const awake = setInterval(() => {}, AWAKE);
   const closeUnits = async () => {
     await Promise.all(luns.map((unit) => unit.close()));
   };
@@ -66,5 +71,7 @@ export async function openArrayVolume(
   } catch (error) {
     await closeUnits();
     throw error;
+  } finally {
+    clearInterval(awake);
   }
 }

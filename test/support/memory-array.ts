@@ -77,6 +77,7 @@ export class MemoryUnit implements LogicalUnit {
   beforeCopy: () => void | Promise<void> = () => {};
   /** WRITE USING TOKEN commands so far. */
   copies = 0;
+  beforeUnmap: (ranges: readonly BlockRange[]) => void | Promise<void> = () => {};
   beforeRead: (lba: number, blocks: number) => void | Promise<void> = () => {};
   /** Bytes that commands have moved between the unit and its initiator. */
   bytesRead = 0;
@@ -185,6 +186,7 @@ export class MemoryUnit implements LogicalUnit {
   }
 
   async unmap(ranges: readonly BlockRange[]): Promise<void> {
+    await this.beforeUnmap(ranges);
     for (const range of ranges) await this.writeZeros(range);
   }
 

@@ -103,6 +103,21 @@ export class Allocator {
     return pieces;
   }
 
+  /** What is free of a range, in order. */
+  freeWithin({ lun, start, length }: Piece): Piece[] {
+    const end = start + length;
+    const runs = this.#runs[lun] ?? [];
+    const found: Piece[] = [];
+    for (let at = Math.max(0, firstFrom(runs, start + 1) - 1); at < runs.length; at++) {
+      const run = runs[at];
+      if (run === undefined || run.start >= end) break;
+      const from = Math.max(start, run.start);
+      const to = Math.min(end, run.start + run.length);
+      if (to > from) found.push({ lun, start: from, length: to - from });
+    }
+    return found;
+  }
+
   /** Free runs, for who compares them with the catalogue. */
   *pieces(): Generator<Piece> {
     for (const [lun, runs] of this.#runs.entries()) for (const run of runs) yield { lun, ...run };

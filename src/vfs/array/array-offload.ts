@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import { rodTypeOf } from "../../scsi/commands/tokens.ts";
 import { RodType, type ThirdPartyCopy } from "../../scsi/commands/vpd-third-party-copy.ts";
 import { ScsiError } from "../../scsi/errors.ts";
 import type { BlockRange } from "../../scsi/logical-unit.ts";
@@ -38,11 +39,22 @@ export class ArrayOffload implements StorageOffload {
   readonly #strangers = new WeakMap<ArrayContext, number>();
   /** Until when a pair of LUNs, or a LUN as a source, is left alone. */
   readonly #notCapable = new Map<string, number>();
+  /** Milliseconds for which an unused token of ours may read what lies in its blocks; 0 where none does. */
+  #readsFor = 0;
+  #tokensUntil = Number.NEGATIVE_INFINITY;
 
   constructor(context: ArrayContext, now: () => number, acceptsForeignTokens: boolean) {
     this.acceptsForeignTokens = acceptsForeignTokens;
     this.#context = context;
     this.#now = now;
+  }
+
+  /**
+   * Until then, by the monotonic clock, blocks that are given up may still be read through a token that stands for what lies in
+   * them (access upon reference): they must not come to hold data of another file before.
+   */
+  get tokensUntil(): number {
+    return this.#tokensUntil;
   }
 
   async createToken(source: VolumeStream, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined> {
@@ -96,7 +108,13 @@ export class ArrayOffload implements StorageOffload {
       const made = await lun.unit.populateToken({ ranges, inactivityTimeout }, { timeout: COPY_TIMEOUT });
       const length = Math.min(bytes, made.blocks * lun.blockSize);
       if (length === 0) return undefined;
-      return { kind: "token", token: made.token, length, pointInTime: isPointInTime(made.rodType) };
+      const pointInTime = isPointInTime(made.rodType);
+      if (!pointInTime) {
+        const seconds = Math.max(inactivityTimeout, copy.limits.defaultInactivityTimeout);
+        this.#readsFor = Math.max(this.#readsFor, seconds * 1000);
+        this.#holdFreed();
+      }
+      return { kind: "token", token: made.token, length, pointInTime };
     } catch (error) {
       this.#leaveAlone(lun.name, error);
       return undefined;
@@ -205,6 +223,7 @@ export class ArrayOffload implements StorageOffload {
   async #copyRun(extents: readonly Extent[], token: Buffer, tokenOffset: number): Promise<number> {
     const lun = this.#context.lunOf(extents[0]);
     const { blockSize, thirdPartyCopy: copy } = lun;
+    if (this.#readsFor > 0 && !isPointInTime(rodTypeOf(token))) this.#holdFreed();
     const pair = pairOf(token, lun);
     if (copy === undefined) throw new SmbError(NtStatus.DEVICE_FEATURE_NOT_SUPPORTED, `${lun.name} copies nothing`);
     if (this.#isLeftAlone(pair)) throw new SmbError(NtStatus.DEVICE_UNREACHABLE, "could not copy a moment ago");
@@ -226,6 +245,11 @@ export class ArrayOffload implements StorageOffload {
       rest = remaining;
     }
     return done;
+  }
+
+  /** From now on a token that reads in place may live for the whole of its time. */
+  #holdFreed(): void {
+    this.#tokensUntil = Math.max(this.#tokensUntil, this.#now() + this.#readsFor);
   }
 
   #isLeftAlone(pair: string | undefined): boolean {

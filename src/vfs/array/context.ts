@@ -7,6 +7,7 @@ import { ArrayOffload } from "./array-offload.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Lun } from "./lun.ts";
 import type { Node } from "./node.ts";
+import { Reclaimer } from "./reclaimer.ts";
 import type { CatalogueStore, Change } from "./store.ts";
 
 /** What a volume tells of itself. */
@@ -38,6 +39,11 @@ export class ArrayContext {
   #settling = 0;
   #waitingForDisk: Piece[] = [];
   #settled: Promise<void> | undefined;
+  /** What tokens may still read, until when by {@link #now}. */
+  #held: { readonly pieces: readonly Piece[]; readonly until: number }[] = [];
+  readonly #reclaimer: Reclaimer;
+  readonly #now: () => number;
+  #storeFailed = false;
 
   constructor(
     store: CatalogueStore,
@@ -66,7 +72,12 @@ export class ArrayContext {
     this.defaultSecurity = parts.defaultSecurity;
     this.clock = parts.clock;
     this.log = parts.log;
+    this.#now = parts.monotonicClock;
     this.offload = new ArrayOffload(this, parts.monotonicClock, parts.acceptsForeignTokens);
+    this.#reclaimer = new Reclaimer({
+      ...parts,
+      failed: (lun, err) => this.log.warn({ lun: lun.name, err }, "the array does not take freed room back"),
+    });
   }
 
   /** Bytes in the largest block of any LUN. */
@@ -76,7 +87,7 @@ export class ArrayContext {
 
   /** Bytes that are free, or will be as soon as the disk has caught up. */
   get free(): number {
-    return this.allocator.free + this.#settling;
+    return this.allocator.free + this.#settling + this.#reclaimer.claimed;
   }
 
   /** @throws SmbError IO_DEVICE_ERROR: the catalogue is wrong */
@@ -102,7 +113,8 @@ export class ArrayContext {
       if (freed.length > 0) this.#settle(freed);
       await stored;
     } catch (error) {
-      this.log.error({ err: error }, "the catalogue of the array volume cannot be written");
+      if (!this.#storeFailed) this.log.error({ err: error }, "the catalogue of the array volume cannot be written");
+      this.#storeFailed = true;
       throw storeError(error);
     }
   }
@@ -117,7 +129,10 @@ export class ArrayContext {
    * @throws SmbError DISK_FULL
    */
   async take(length: number, near?: { readonly lun: number; readonly start: number }): Promise<Piece[]> {
-    if (Math.ceil(length / this.unit) * this.unit > this.allocator.free && this.#settling > 0) await this.#settled;
+    const wanted = Math.ceil(length / this.unit) * this.unit;
+    this.#releaseHeld();
+    if (wanted > this.allocator.free && this.#settling > 0) await this.#settled;
+    if (wanted > this.allocator.free && this.#reclaimer.claimed > 0) await this.#reclaimer.yield();
     return this.allocator.take(length, near);
   }
 
@@ -136,6 +151,23 @@ export class ArrayContext {
     }
   }
 
+  /** Ends what works in the background. */
+  async close(): Promise<void> {
+    await this.#settled;
+    await this.#reclaimer.close();
+  }
+
+  #release(pieces: readonly Piece[]): void {
+    for (const piece of pieces) this.allocator.release(piece);
+    this.#reclaimer.offer(pieces);
+  }
+
+  #releaseHeld(): void {
+    while ((this.#held[0]?.until ?? Number.POSITIVE_INFINITY) <= this.#now()) {
+      this.#release(this.#held.shift()?.pieces ?? []);
+    }
+  }
+
   #settle(freed: readonly Piece[]): void {
     this.#waitingForDisk.push(...freed);
     for (const { length } of freed) this.#settling += length;
@@ -148,10 +180,11 @@ export class ArrayContext {
         const pieces = this.#waitingForDisk;
         this.#waitingForDisk = [];
         await this.#store.flush();
-        for (const piece of pieces) {
-          this.#settling -= piece.length;
-          this.allocator.release(piece);
-        }
+        for (const { length } of pieces) this.#settling -= length;
+        const until = this.offload.tokensUntil;
+        if (until > this.#now()) this.#held.push({ pieces, until });
+        else this.#release(pieces);
+        this.#releaseHeld();
       }
     } catch {
       // The store has failed and says so to everybody; what waits here is not given out any more.

@@ -10,6 +10,12 @@ import { ArrayVolumeError } from "./errors.ts";
 /** Bytes of zeros, for padding. */
 const ZEROS = Buffer.alloc(1024 * 1024);
 
+/**
+ * Milliseconds that a request waits for a LUN to which no path has led a moment ago. Those that were at work when it went away
+ * wait for as long as a command may take.
+ */
+const MISSING_PATIENCE = 1000;
+
 /** A LUN of a volume in bytes instead of blocks. Errors are `SmbError`, with the first one as their cause. */
 export class Lun {
   readonly unit: LogicalUnit;
@@ -50,7 +56,8 @@ export class Lun {
 
   async ready(): Promise<void> {
     if (this.#check === undefined) return;
-    this.#checked ??= this.unit.ready().then(this.#check);
+    const timeout = this.unit.state === "missing" ? MISSING_PATIENCE : undefined;
+    this.#checked ??= this.unit.ready({ timeout }).then(this.#check);
     const checked = this.#checked;
     try {
       await checked;
@@ -113,6 +120,21 @@ export class Lun {
       this.#dirty = true;
       throw error;
     }
+  }
+
+  /** What UNMAP gives up at a time, in bytes; `undefined` where the unit gives up nothing, or is missing. */
+  get granule(): { readonly size: number; readonly first: number } | undefined {
+    const { description } = this.unit;
+    if (this.unit.state !== "online" || description?.provisioning.unmap !== true) return undefined;
+    const { unmapGranularity, unmapAlignment } = description.limits;
+    return { size: Math.max(1, unmapGranularity) * this.blockSize, first: unmapAlignment * this.blockSize };
+  }
+
+  /** Nobody needs these bytes any more: whole blocks. */
+  async unmap(ranges: readonly { readonly start: number; readonly length: number }[]): Promise<void> {
+    const { blockSize } = this;
+    const blocks = ranges.map(({ start, length }) => ({ lba: start / blockSize, blocks: length / blockSize }));
+    await this.#run(() => this.unit.unmap(blocks));
   }
 
   /** Tells that blocks were written by a copy on the array. */

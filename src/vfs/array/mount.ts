@@ -136,6 +136,7 @@ async function assemble(store: CatalogueStore, options: MountOptions): Promise<M
     close: async () => {
       for (const stop of listeners) stop();
       for (const node of context.nodes.values()) await node.storeTimes();
+      await context.close();
       try {
         await context.flush();
       } finally {
