@@ -20,6 +20,12 @@ export class Gate {
     this.#held.add(method);
   }
 
+  /** Lets one of the calls that wait go on; later ones are held all the same. */
+  letGo(index: number): void {
+    const [call] = this.#waiting.splice(index, 1);
+    call?.go();
+  }
+
   /** Resolves when a call of this method waits. */
   arrival(method: string): Promise<void> {
     if (this.#waiting.some((call) => call.method === method)) return Promise.resolve();
