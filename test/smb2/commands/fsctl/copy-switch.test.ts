@@ -164,7 +164,7 @@ describe("the count of copies", () => {
     expect(harness.copies).toEqual([
       { operation: "odx", way: "reflink", bytes: UNIT },
       { operation: "odx", way: "zero", bytes: UNIT },
-      { operation: "copychunk", way: "kernel", bytes: UNIT },
+      { operation: "copychunk", way: "process", bytes: UNIT },
     ]);
     expect(harness.refusals).toEqual([
       { operation: "odx", reason: "altered" },
