@@ -41,6 +41,8 @@ export class StreamData {
   readonly lock = new RangeLock();
   #record: StreamRecord;
   #map: ExtentMap | undefined;
+  /** What writes at work bring. */
+  readonly #arriving = new Set<ByteRange>();
   #changes = 0;
   #opens = 0;
   #removed = false;
@@ -106,8 +108,19 @@ export class StreamData {
   /** @throws SmbError DISK_FULL: nothing is written; IO_DEVICE_ERROR: part of it may be, where there were data before */
   async write(offset: number, data: Buffer): Promise<void> {
     if (data.length === 0) return;
-    // What a file that is not sparse skips is its own, too.
-    if (offset > this.#record.endOfFile && !this.#record.sparse) await this.setEndOfFile(offset);
+    const { endOfFile, sparse } = this.#record;
+    // What a file that is not sparse skips is its own, too; what writes at work will bring is not skipped.
+    if (offset > endOfFile && !sparse && !this.#isArriving(endOfFile, offset)) await this.setEndOfFile(offset);
+    const arriving = { offset, length: data.length };
+    this.#arriving.add(arriving);
+    try {
+      await this.#writeHeld(offset, data);
+    } finally {
+      this.#arriving.delete(arriving);
+    }
+  }
+
+  async #writeHeld(offset: number, data: Buffer): Promise<void> {
     const whole = this.aligned({ offset, length: data.length });
     await this.lock.run(whole, true, async () => {
       const { fresh, taken } = await this.roomFor(whole);
@@ -119,6 +132,15 @@ export class StreamData {
       }
       await this.becomeWritten(fresh, offset + data.length);
     });
+  }
+
+  /** Whether writes at work cover a range: pieces of a file that come one behind the other need not wait for each other. */
+  #isArriving(from: number, to: number): boolean {
+    let covered = from;
+    for (const { offset, length } of [...this.#arriving].sort((a, b) => a.offset - b.offset)) {
+      if (offset <= covered) covered = Math.max(covered, offset + length);
+    }
+    return covered >= to;
   }
 
   /**

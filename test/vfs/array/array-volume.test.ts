@@ -78,6 +78,30 @@ describe("ArrayVolume", () => {
     await again.close();
   });
 
+  it("writes pieces of a growing file side by side, whichever comes first", async () => {
+    fixture = await ArrayFixture.make({ luns: 1 });
+    const volume = await fixture.open();
+    const { file, stream } = await make(volume, "growing");
+    const [unit] = fixture.units;
+    if (unit === undefined) throw new Error("no unit");
+    const waiting: (() => void)[] = [];
+    unit.beforeWrite = () => new Promise<void>((go) => waiting.push(go));
+    const pieces = ["a", "b", "c"].map((letter) => Buffer.alloc(MEBIBYTE, letter));
+    const writes = pieces.map((piece, index) => stream.write(index * MEBIBYTE, piece));
+    await expect.poll(() => waiting.length).toBe(3);
+    waiting[2]?.();
+    await writes[2];
+    expect((await stream.size()).endOfFile).toBe(3 * MEBIBYTE);
+    expect(await read(stream, 2 * MEBIBYTE, 1)).toBe("c");
+    waiting[0]?.();
+    waiting[1]?.();
+    await Promise.all(writes);
+    expect(await read(stream, 0, 3 * MEBIBYTE)).toBe(Buffer.concat(pieces).toString("latin1"));
+    await stream.close();
+    await file.close();
+    await volume.close();
+  });
+
   it("shows nothing that a LUN held before", async () => {
     fixture = await ArrayFixture.make({ luns: 1 });
     const volume = await fixture.open();
