@@ -20,7 +20,7 @@ const PATIENCE = 35_000;
 interface Fault {
   readonly name: string;
   readonly rules: readonly object[];
-  /** The copy is the array's in spite of it. */
+  /** The copy is the array's in spite of it; otherwise it only has to come out whole. */
   readonly byArray: boolean;
 }
 
@@ -45,7 +45,7 @@ const copyFaults: readonly Fault[] = [
     rules: [pt({ status: "BUSY" }, { times: 3 }), wut({ status: "TASK_SET_FULL" }, { times: 3 })],
     byArray: true,
   },
-  { name: "unreachable", rules: [wut({ sense: { key: 5, code: 8, qualifier: 4 } })], byArray: false },
+  { name: "unreachable", rules: [wut({ sense: { key: 5, code: 8, qualifier: 4 } }, { times: null })], byArray: false },
 ];
 
 class Faults {
@@ -84,7 +84,7 @@ class Faults {
         for (const rule of rules) await this.#array.control("POST", "/faults", rule);
         await copyByToken(tree, "source", tree, "target");
         const done = (await this.#gateway.offloaded("array")) - before;
-        expect(byArray === (done === FILE), `the array copied ${done} of ${FILE} bytes`);
+        expect(!byArray || done === FILE, `the array copied ${done} of ${FILE} bytes`);
         await holds(tree, "target", data);
       });
     }
