@@ -12,6 +12,7 @@ import { rcloneSuite } from "./rclone/suite.ts";
 import { resumeSuite } from "./resume/suite.ts";
 import { smbclientSuite } from "./smbclient/suite.ts";
 import { smbtortureSuite } from "./smbtorture/suite.ts";
+import { storageSuite } from "./storage/suite.ts";
 import { tsharkSuite } from "./tshark/suite.ts";
 
 export const suites: readonly Suite[] = [
@@ -21,6 +22,7 @@ export const suites: readonly Suite[] = [
   rcloneSuite,
   tsharkSuite,
   fuzzSuite,
+  storageSuite,
   arrayLibiscsiSuite,
   arrayShareSuite,
   arrayGuestSuite,
