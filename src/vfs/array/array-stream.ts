@@ -3,6 +3,7 @@
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { CountWatch } from "../stamp-watch.ts";
 import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
+import { copyStream } from "./stream-copy.ts";
 import type { StreamData } from "./stream-data.ts";
 
 /** An open stream of an array volume. */
@@ -78,7 +79,7 @@ export class ArrayStream implements VolumeStream {
     source.check();
     const readable = Math.min(length, source.data.endOfFile - sourceOffset);
     this.checkWrite(readable > 0 ? offset + readable : 0);
-    return this.data.copyFrom(source.data, sourceOffset, offset, length);
+    return copyStream(source.data, sourceOffset, this.data, offset, length);
   }
 
   get copier(): "array" | "process" {

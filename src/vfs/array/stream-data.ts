@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { ByteRange, StreamSize } from "../volume.ts";
 import type { Piece } from "./allocator.ts";
 import type { StreamRecord } from "./catalogue.ts";
@@ -24,10 +23,6 @@ export interface Run {
 }
 
 const EVERYTHING: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
-/** Bytes moved at a time by a copy through memory. */
-const COPY_SIZE = 4 * 1024 * 1024;
-/** Bytes from which on a copy is worth two commands to the array. */
-const ARRAY_COPY_SIZE = 256 * 1024;
 
 /**
  * The bytes of one stream, on the LUNs. What is beyond the end of file inside of a written allocation unit is zero.
@@ -355,55 +350,6 @@ export class StreamData {
   isKnownZero(range: ByteRange): boolean {
     for (const extent of this.extents.within(range)) if (extent.written) return false;
     return true;
-  }
-
-  /**
-   * Copies as far as the source goes: holes as holes, by the array where it can, else through memory. An overlap within the stream
-   * gives the source as it was before.
-   */
-  async copyFrom(source: StreamData, sourceOffset: number, offset: number, length: number): Promise<number> {
-    const total = Math.max(0, Math.min(length, source.endOfFile - sourceOffset));
-    const backwards = source === this && offset > sourceOffset;
-    for (let done = 0; done < total; ) {
-      const rest = total - done;
-      if (source === this) {
-        const step = Math.min(COPY_SIZE, rest);
-        const at = backwards ? rest - step : done;
-        await this.#copyPiece(source, sourceOffset + at, offset + at, step);
-        done += step;
-      } else done += await this.#copyRun(source, { offset: sourceOffset + done, length: rest }, offset + done);
-    }
-    return total;
-  }
-
-  /** @returns bytes copied, from the start of the range */
-  async #copyRun(source: StreamData, range: ByteRange, to: number): Promise<number> {
-    const { extents, length } = source.firstRun(range);
-    if (extents.length === 0) {
-      await this.#zeroTo(to, length);
-      return length;
-    }
-    const step = Math.min(range.length, COPY_SIZE);
-    const byArray =
-      length < ARRAY_COPY_SIZE
-        ? 0
-        : await this.#context.offload.copy(source, { offset: range.offset, length }, this, to);
-    if (byArray > 0) return byArray;
-    await this.#copyPiece(source, range.offset, to, step);
-    return step;
-  }
-
-  async #copyPiece(source: StreamData, from: number, to: number, length: number): Promise<void> {
-    if (source.isKnownZero({ offset: from, length })) return await this.#zeroTo(to, length);
-    const buffer = Buffer.allocUnsafeSlow(length);
-    const count = await source.read(from, buffer);
-    if (count < length) throw new SmbError(NtStatus.END_OF_FILE, "the source of a copy became shorter");
-    await this.write(to, buffer);
-  }
-
-  async #zeroTo(offset: number, length: number): Promise<void> {
-    await this.zero({ offset, length });
-    if (offset + length > this.endOfFile) await this.setEndOfFile(offset + length);
   }
 
   /** Empties the map for good. */
