@@ -15,7 +15,7 @@ import {
 } from "../wire/close.ts";
 import { CloseFlag } from "../wire/constants.ts";
 import { command } from "./command.ts";
-import { factsOf, wireAttributes } from "./file-facts.ts";
+import { factsOf, shownFacts } from "./file-facts.ts";
 
 /** SMB2 CLOSE (MS-SMB2 3.3.5.10). */
 export const close = command({
@@ -38,13 +38,7 @@ function handle(request: Request, message: CloseRequest): Awaitable<void> {
     chain(factsOf(open), (facts) =>
       finish(request, closeOpen(server, open), {
         flags: CloseFlag.POSTQUERY_ATTRIB,
-        creationTime: facts.creationTime,
-        lastAccessTime: facts.lastAccessTime,
-        lastWriteTime: facts.lastWriteTime,
-        changeTime: facts.changeTime,
-        allocationSize: BigInt(facts.allocationSize),
-        endOfFile: BigInt(facts.endOfFile),
-        fileAttributes: wireAttributes(facts.attributes),
+        ...shownFacts(facts),
       }),
     ),
   );

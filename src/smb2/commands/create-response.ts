@@ -20,7 +20,7 @@ import { type CreateContext, CreateContextName, findCreateContext } from "../wir
 import { answerServerQuery, serverQueryOf } from "./apple.ts";
 import { leaseResponse } from "./create-lease.ts";
 import type { DurableRequest } from "./durable-contexts.ts";
-import { type FileFacts, factsOf, wireAttributes } from "./file-facts.ts";
+import { type FileFacts, factsOf, shownFacts } from "./file-facts.ts";
 
 /**
  * Writes the response of a CREATE that has opened, found again or taken up a handle (MS-SMB2 3.3.5.9).
@@ -51,13 +51,7 @@ export function writeResponse(
     oplockLevel: oplockLevelIn(request, message, open),
     flags: 0,
     createAction,
-    creationTime: facts.creationTime,
-    lastAccessTime: facts.lastAccessTime,
-    lastWriteTime: facts.lastWriteTime,
-    changeTime: facts.changeTime,
-    allocationSize: BigInt(facts.allocationSize),
-    endOfFile: BigInt(facts.endOfFile),
-    fileAttributes: wireAttributes(facts.attributes),
+    ...shownFacts(facts),
     fileId,
     contexts: responseContexts(request, message, open, facts, durable),
   });

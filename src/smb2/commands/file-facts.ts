@@ -43,3 +43,16 @@ function statOf({ file, link, tree }: FileOpen): Awaitable<FileStat> {
 export function wireAttributes(attributes: number): number {
   return attributes === 0 ? FileAttribute.NORMAL : attributes;
 }
+
+/** The facts that the responses of CREATE and CLOSE have in common (MS-SMB2 2.2.14, 2.2.16). */
+export function shownFacts(facts: FileFacts) {
+  return {
+    creationTime: facts.creationTime,
+    lastAccessTime: facts.lastAccessTime,
+    lastWriteTime: facts.lastWriteTime,
+    changeTime: facts.changeTime,
+    allocationSize: BigInt(facts.allocationSize),
+    endOfFile: BigInt(facts.endOfFile),
+    fileAttributes: wireAttributes(facts.attributes),
+  };
+}

@@ -99,7 +99,7 @@ export class CatalogueStore {
 
   async #writeQueue(): Promise<void> {
     const changes = this.#queue;
-    const { sequence } = { sequence: this.#sequence };
+    const sequence = this.#sequence;
     this.#queue = [];
     this.#commit = undefined;
     try {
