@@ -109,14 +109,14 @@ export class ArrayContext {
   async commit(changes: readonly Change[], freed: readonly Piece[] = []): Promise<void> {
     if (changes.length === 0 && freed.length === 0) return;
     try {
-      const stored = this.#store.apply(changes);
-      if (freed.length > 0) this.#settle(freed);
-      await stored;
+      await this.#store.apply(changes);
     } catch (error) {
       if (!this.#storeFailed) this.log.error({ err: error }, "the catalogue of the array volume cannot be written");
       this.#storeFailed = true;
       throw storeError(error);
     }
+    // Not before: where the store does not take the change, the old owner has its room for good.
+    if (freed.length > 0) this.#settle(freed);
   }
 
   /** As {@link commit}, for changes that nobody waits for: an error shows in the next one. */

@@ -87,8 +87,10 @@ export class CatalogueStore {
     await this.#commit;
   }
 
+  /** @throws what the disk said when something could not be applied: what is in memory is not what is on the disk */
   async flush(): Promise<void> {
     await this.#commit;
+    if (this.#failure !== undefined) throw this.#failure;
     await this.#database.flushed;
   }
 

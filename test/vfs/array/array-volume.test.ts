@@ -249,14 +249,15 @@ describe("ArrayVolume", () => {
     );
   });
 
-  it("stops at a catalogue that cannot be written, and says so", async () => {
-    class FullStore extends CatalogueStore {
-      full = false;
-      override async apply(changes: readonly Change[]): Promise<void> {
-        if (this.full) throw new Error("MDB_MAP_FULL: the disk is full");
-        await super.apply(changes);
-      }
+  class FullStore extends CatalogueStore {
+    full = false;
+    override async apply(changes: readonly Change[]): Promise<void> {
+      if (this.full) throw new Error("MDB_MAP_FULL: the disk is full");
+      await super.apply(changes);
     }
+  }
+
+  it("stops at a catalogue that cannot be written, and says so", async () => {
     fixture = await ArrayFixture.make();
     const store = new FullStore(fixture.folder);
     const volume = await fixture.open({ store });
@@ -265,6 +266,31 @@ describe("ArrayVolume", () => {
     store.full = true;
     await expect(stream.write(MEBIBYTE, Buffer.from("x"))).rejects.toThrow(status(NtStatus.DISK_FULL));
     await store.close();
+    const again = await fixture.open();
+    expect(await read(await openOf(again, "file"), 0, 100)).toBe("before");
+    await again.close();
+  });
+
+  it("gives no room away that the catalogue on the disk goes on giving to a file", async () => {
+    fixture = await ArrayFixture.make();
+    const store = new FullStore(fixture.folder);
+    const volume = await fixture.open({ store });
+    const { file, stream } = await make(volume, "file");
+    await stream.write(0, Buffer.from("before"));
+    await stream.close();
+    const { free } = volume.space();
+    let unmapped = 0;
+    for (const unit of fixture.units) {
+      unit.beforeUnmap = (ranges) => {
+        unmapped += ranges.length;
+      };
+    }
+    store.full = true;
+    await expect(volume.unlink(file, ["file"])).rejects.toThrow(status(NtStatus.DISK_FULL));
+    await expect(file.close()).rejects.toThrow(status(NtStatus.DISK_FULL));
+    expect(volume.space().free).toBe(free);
+    await volume.close();
+    expect(unmapped).toBe(0);
     const again = await fixture.open();
     expect(await read(await openOf(again, "file"), 0, 100)).toBe("before");
     await again.close();
