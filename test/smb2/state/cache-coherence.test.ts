@@ -55,12 +55,15 @@ class CachingClient {
     );
   }
 
-  /** Takes the notifications that have arrived, in their order. */
+  /**
+   * Takes the notifications that have arrived, in their order. What has been read is gone at once: only who caches writes is waited for
+   * by what breaks his lease (MS-FSA 2.1.4.12).
+   */
   hear(): void {
     const { breaks } = this.client;
     for (const { to, flags } of breaks.slice(this.#seen)) {
-      if (flags === 0) this.#keep(to);
-      else this.#pending.push(to);
+      if (!this.state.includes("W")) this.#keep(to);
+      if (flags !== 0) this.#pending.push(to);
     }
     this.#seen = breaks.length;
   }
