@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Cipher, createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
-import { HeaderSigner } from "./signer.ts";
+import type { Mac } from "./mac.ts";
 
 const BLOCK = 16;
 const ZERO_BLOCK = Buffer.alloc(BLOCK);
@@ -41,7 +41,7 @@ function xorIntoScratch(at: number, block: Buffer): void {
  * One cipher lives as long as the key. Its chaining value after a message is that message's MAC; the next message XORs
  * it into its first block, which cancels it, so that every message starts from a zero vector without a new cipher.
  */
-export class AesCmac {
+export class AesCmac implements Mac {
   readonly #key: KeyObject;
   readonly #wholeKey: Buffer;
   readonly #paddedKey: Buffer;
@@ -117,19 +117,5 @@ export class AesCmac {
     scratch[length] = 0x80;
     xorIntoScratch(padded - BLOCK, this.#paddedKey);
     return padded;
-  }
-}
-
-/** AES-128-CMAC of SMB2 messages: dialects 3.x (MS-SMB2 3.1.4.1). */
-export class AesCmacSigner extends HeaderSigner {
-  readonly #cmac: AesCmac;
-
-  constructor(key: Buffer) {
-    super();
-    this.#cmac = new AesCmac(key);
-  }
-
-  protected override mac(pieces: readonly Buffer[]): Buffer {
-    return this.#cmac.compute(pieces);
   }
 }

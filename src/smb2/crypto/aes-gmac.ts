@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
+import type { Gmac } from "./mac.ts";
 import { HeaderSigner, type SigningRole } from "./signer.ts";
 
 const COMMAND_OFFSET = 12;
@@ -11,15 +12,31 @@ const MESSAGE_ID_OFFSET = 24;
 const NONCE_SERVER = 0x1;
 const NONCE_CANCEL = 0x2;
 
-/** AES-128-GMAC (RFC 4543) with a nonce made of MessageId, sender and CANCEL (MS-SMB2 3.1.4.1). */
-export class AesGmacSigner extends HeaderSigner {
+/** AES-128-GMAC by node:crypto. */
+export class AesGmac implements Gmac {
   readonly #key: KeyObject;
+
+  constructor(key: Buffer) {
+    this.#key = createSecretKey(key);
+  }
+
+  compute(nonce: Buffer, pieces: readonly Buffer[]): Buffer {
+    const cipher = createCipheriv("aes-128-gcm", this.#key, nonce);
+    for (const piece of pieces) if (piece.length > 0) cipher.setAAD(piece);
+    cipher.final();
+    return cipher.getAuthTag();
+  }
+}
+
+/** AES-128-GMAC with a nonce made of MessageId, sender and CANCEL (MS-SMB2 3.1.4.1). */
+export class AesGmacSigner extends HeaderSigner {
+  readonly #gmac: Gmac;
   readonly #isServer: boolean;
   readonly #nonce = Buffer.alloc(12);
 
-  constructor(key: Buffer, role: SigningRole) {
+  constructor(gmac: Gmac, role: SigningRole) {
     super();
-    this.#key = createSecretKey(key);
+    this.#gmac = gmac;
     this.#isServer = role === "server";
   }
 
@@ -30,9 +47,6 @@ export class AesGmacSigner extends HeaderSigner {
     const cancel = header.readUInt16LE(COMMAND_OFFSET) === COMMAND_CANCEL;
     // The other three bytes stay zero from the construction on.
     nonce[8] = (fromServer ? NONCE_SERVER : 0) | (cancel ? NONCE_CANCEL : 0);
-    const cipher = createCipheriv("aes-128-gcm", this.#key, nonce);
-    for (const piece of pieces) if (piece.length > 0) cipher.setAAD(piece);
-    cipher.final();
-    return cipher.getAuthTag();
+    return this.#gmac.compute(nonce, pieces);
   }
 }

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import {
-  type CipherGCM,
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  type DecipherGCM,
-  type KeyObject,
-} from "node:crypto";
-import { discard } from "../../memory/discard.ts";
+import { type Aead, type AeadAlgorithm, TAG_SIZE, totalLength } from "./aead.ts";
+import { nodeAead } from "./node-aead.ts";
+import { opensslAead } from "./openssl/aead.ts";
 
 /** Ciphers of SMB2_ENCRYPTION_CAPABILITIES (MS-SMB2 2.2.3.1.2). */
 export const CipherId = {
@@ -29,7 +23,6 @@ export function cipherKeyLength(cipher: CipherId): 16 | 32 {
 export const TRANSFORM_HEADER_SIZE = 52;
 const PROTOCOL_ID = Buffer.from([0xfd, 0x53, 0x4d, 0x42]);
 const TAG_OFFSET = 4;
-const TAG_SIZE = 16;
 const NONCE_OFFSET = 20;
 const SIZE_OFFSET = 36;
 const FLAGS_OFFSET = 42;
@@ -38,16 +31,6 @@ const FLAG_ENCRYPTED = 0x0001;
 
 const GCM_NONCE_SIZE = 12;
 const CCM_NONCE_SIZE = 11;
-const TAG = { authTagLength: TAG_SIZE } as const;
-
-/** CCM takes its text in one call: pieces up to this total are gathered here. Nothing waits while it is in use. */
-const scratch = Buffer.allocUnsafeSlow(128 * 1024);
-
-/**
- * Bytes that GCM works on at a time. The cipher makes a new buffer for each piece: pieces of this size stay in the processor's
- * cache, and each takes the memory of the one before.
- */
-const PIECE = 64 * 1024;
 
 /** The message was not encrypted with this key, or was changed on its way. */
 export class DecryptionError extends Error {
@@ -95,23 +78,8 @@ class NonceCounter {
   }
 }
 
-function totalLength(pieces: readonly Buffer[]): number {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  return length;
-}
-
-function gather(pieces: readonly Buffer[], length: number): Buffer {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  if (length > scratch.length) return Buffer.concat(pieces, length);
-  let at = 0;
-  for (const piece of pieces) at += piece.copy(scratch, at);
-  return scratch.subarray(0, length);
-}
-
 function writeHeader(sessionId: bigint, length: number, nonces: NonceCounter): Buffer {
-  const header = Buffer.alloc(TRANSFORM_HEADER_SIZE);
+  const header = Buffer.allocUnsafe(TRANSFORM_HEADER_SIZE).fill(0);
   PROTOCOL_ID.copy(header);
   nonces.writeTo(header);
   header.writeUInt32LE(length, SIZE_OFFSET);
@@ -126,37 +94,40 @@ function checkSizes(header: Buffer, ciphertext: Buffer): void {
   }
 }
 
-/** What both modes share: keys, nonces, the frame. */
-abstract class AeadMessageCipher implements MessageCipher {
-  protected readonly encryptionKey: KeyObject;
-  protected readonly decryptionKey: KeyObject;
+const ALGORITHMS: Readonly<Record<CipherId, AeadAlgorithm>> = {
+  [CipherId.AES_128_CCM]: "aes-128-ccm",
+  [CipherId.AES_128_GCM]: "aes-128-gcm",
+  [CipherId.AES_256_CCM]: "aes-256-ccm",
+  [CipherId.AES_256_GCM]: "aes-256-gcm",
+};
+
+class AeadMessageCipher implements MessageCipher {
+  readonly #sealing: Aead;
+  readonly #opening: Aead;
+  readonly #nonceEnd: number;
   readonly #nonces = new NonceCounter();
 
-  constructor({ encryptionKey, decryptionKey }: MessageCipherOptions) {
-    this.encryptionKey = createSecretKey(encryptionKey);
-    this.decryptionKey = createSecretKey(decryptionKey);
+  constructor(sealing: Aead, opening: Aead, nonceSize: number) {
+    this.#sealing = sealing;
+    this.#opening = opening;
+    this.#nonceEnd = NONCE_OFFSET + nonceSize;
   }
 
   encrypt(sessionId: bigint, pieces: readonly Buffer[]): Buffer[] {
-    const length = totalLength(pieces);
-    const header = writeHeader(sessionId, length, this.#nonces);
-    return this.seal(header, pieces, length);
+    const header = writeHeader(sessionId, totalLength(pieces), this.#nonces);
+    return [header, ...this.#sealing.seal(this.#nonceOf(header), additionalData(header), pieces, tagOf(header))];
   }
 
   decrypt(header: Buffer, ciphertext: Buffer): Buffer {
     checkSizes(header, ciphertext);
-    try {
-      return this.open(header, ciphertext);
-    } catch {
-      throw new DecryptionError("wrong tag of an encrypted message");
-    }
+    const message = this.#opening.open(this.#nonceOf(header), additionalData(header), ciphertext, tagOf(header));
+    if (message === undefined) throw new DecryptionError("wrong tag of an encrypted message");
+    return message;
   }
 
-  /** Puts the tag into the header, in front of what is encrypted. */
-  protected abstract seal(header: Buffer, pieces: readonly Buffer[], length: number): Buffer[];
-
-  /** @throws Error of OpenSSL for a wrong tag */
-  protected abstract open(header: Buffer, ciphertext: Buffer): Buffer;
+  #nonceOf(header: Buffer): Buffer {
+    return header.subarray(NONCE_OFFSET, this.#nonceEnd);
+  }
 }
 
 /** What the tag vouches for besides the message: the header from its nonce on. */
@@ -164,88 +135,19 @@ const additionalData = (header: Buffer) => header.subarray(NONCE_OFFSET);
 
 const tagOf = (header: Buffer) => header.subarray(TAG_OFFSET, TAG_OFFSET + TAG_SIZE);
 
-class GcmMessageCipher extends AeadMessageCipher {
-  readonly #algorithm: "aes-128-gcm" | "aes-256-gcm";
-
-  constructor(algorithm: "aes-128-gcm" | "aes-256-gcm", options: MessageCipherOptions) {
-    super(options);
-    this.#algorithm = algorithm;
-  }
-
-  protected override seal(header: Buffer, pieces: readonly Buffer[]): Buffer[] {
-    const cipher = createCipheriv(this.#algorithm, this.encryptionKey, gcmNonce(header));
-    cipher.setAAD(additionalData(header));
-    const output = [header];
-    for (const piece of pieces) {
-      if (piece.length > PIECE) output.push(inPlace(cipher, piece));
-      else if (piece.length > 0) output.push(cipher.update(piece));
-    }
-    cipher.final();
-    cipher.getAuthTag().copy(header, TAG_OFFSET);
-    return output;
-  }
-
-  protected override open(header: Buffer, ciphertext: Buffer): Buffer {
-    const decipher = createDecipheriv(this.#algorithm, this.decryptionKey, gcmNonce(header), TAG);
-    decipher.setAuthTag(tagOf(header));
-    decipher.setAAD(additionalData(header));
-    const message = ciphertext.length <= PIECE ? decipher.update(ciphertext) : inPlace(decipher, ciphertext);
-    decipher.final();
-    return message;
-  }
+/**
+ * One object for a session and all of its channels: they share the key, so they must share the nonces.
+ * @param aead makes what encrypts with a key; by default OpenSSL called directly where that can be, else node:crypto
+ */
+export function createMessageCipher(
+  { cipher, encryptionKey, decryptionKey }: MessageCipherOptions,
+  aead: (algorithm: AeadAlgorithm, key: Buffer) => Aead = bestAead,
+): MessageCipher {
+  const algorithm = ALGORITHMS[cipher];
+  const nonceSize = algorithm.endsWith("gcm") ? GCM_NONCE_SIZE : CCM_NONCE_SIZE;
+  return new AeadMessageCipher(aead(algorithm, encryptionKey), aead(algorithm, decryptionKey), nonceSize);
 }
 
-const gcmNonce = (header: Buffer) => header.subarray(NONCE_OFFSET, NONCE_OFFSET + GCM_NONCE_SIZE);
-
-function inPlace(cipher: CipherGCM | DecipherGCM, text: Buffer): Buffer {
-  for (let at = 0; at < text.length; at += PIECE) {
-    const piece = cipher.update(text.subarray(at, at + PIECE));
-    piece.copy(text, at);
-    discard(piece);
-  }
-  return text;
-}
-
-class CcmMessageCipher extends AeadMessageCipher {
-  readonly #algorithm: "aes-128-ccm" | "aes-256-ccm";
-
-  constructor(algorithm: "aes-128-ccm" | "aes-256-ccm", options: MessageCipherOptions) {
-    super(options);
-    this.#algorithm = algorithm;
-  }
-
-  protected override seal(header: Buffer, pieces: readonly Buffer[], length: number): Buffer[] {
-    const cipher = createCipheriv(this.#algorithm, this.encryptionKey, ccmNonce(header), TAG);
-    cipher.setAAD(additionalData(header), { plaintextLength: length });
-    const encrypted = cipher.update(gather(pieces, length));
-    cipher.final();
-    cipher.getAuthTag().copy(header, TAG_OFFSET);
-    return [header, encrypted];
-  }
-
-  protected override open(header: Buffer, ciphertext: Buffer): Buffer {
-    const decipher = createDecipheriv(this.#algorithm, this.decryptionKey, ccmNonce(header), TAG);
-    decipher.setAuthTag(tagOf(header));
-    decipher.setAAD(additionalData(header), { plaintextLength: ciphertext.length });
-    // The tag is checked by whichever of the two comes first, depending on the OpenSSL version.
-    const message = decipher.update(ciphertext);
-    decipher.final();
-    return message;
-  }
-}
-
-const ccmNonce = (header: Buffer) => header.subarray(NONCE_OFFSET, NONCE_OFFSET + CCM_NONCE_SIZE);
-
-/** One object for a session and all of its channels: they share the key, so they must share the nonces. */
-export function createMessageCipher(options: MessageCipherOptions): MessageCipher {
-  switch (options.cipher) {
-    case CipherId.AES_128_CCM:
-      return new CcmMessageCipher("aes-128-ccm", options);
-    case CipherId.AES_128_GCM:
-      return new GcmMessageCipher("aes-128-gcm", options);
-    case CipherId.AES_256_CCM:
-      return new CcmMessageCipher("aes-256-ccm", options);
-    case CipherId.AES_256_GCM:
-      return new GcmMessageCipher("aes-256-gcm", options);
-  }
+function bestAead(algorithm: AeadAlgorithm, key: Buffer): Aead {
+  return opensslAead(algorithm, key) ?? nodeAead(algorithm, key);
 }

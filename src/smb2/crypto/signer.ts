@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { timingSafeEqual } from "node:crypto";
+import type { Mac } from "./mac.ts";
 
 /** Which side of the connection this end is. */
 export type SigningRole = "server" | "client";
@@ -45,6 +46,20 @@ export abstract class HeaderSigner implements Signer {
 
   /** At least 16 bytes, of which the first 16 are the signature. @param own whether this end is the sender */
   protected abstract mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer;
+}
+
+/** Signs with what depends on nothing but key and message: AES-CMAC of dialects 3.x, HMAC-SHA256 of 2.x (MS-SMB2 3.1.4.1). */
+export class MacSigner extends HeaderSigner {
+  readonly #mac: Mac;
+
+  constructor(mac: Mac) {
+    super();
+    this.#mac = mac;
+  }
+
+  protected override mac(pieces: readonly Buffer[]): Buffer {
+    return this.#mac.compute(pieces);
+  }
 }
 
 /** The piece that begins with the SMB2 header. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { AesCmacSigner } from "./aes-cmac.ts";
-import { AesGmacSigner } from "./aes-gmac.ts";
-import { HmacSha256Signer } from "./hmac-sha256.ts";
-import type { Signer, SigningRole } from "./signer.ts";
+import { AesCmac } from "./aes-cmac.ts";
+import { AesGmac, AesGmacSigner } from "./aes-gmac.ts";
+import { HmacSha256 } from "./hmac-sha256.ts";
+import { opensslCmac, opensslGmac, opensslHmacSha256 } from "./openssl/mac.ts";
+import { MacSigner, type Signer, type SigningRole } from "./signer.ts";
 
 /** SigningAlgorithms of SMB2_SIGNING_CAPABILITIES (MS-SMB2 2.2.3.1.7). */
 export const SigningAlgorithm = {
@@ -20,17 +21,18 @@ export function defaultSigningAlgorithm(dialect: number): SigningAlgorithm {
 }
 
 /**
+ * Signs by OpenSSL called directly where that can be, else by node:crypto.
  * @param key Session.SigningKey or Channel.SigningKey, 16 bytes; Session.SessionKey for dialects 2.x
  * @param role which side we are: AES-GMAC mixes the sender's side into its nonce
  */
 export function createSigner(algorithm: SigningAlgorithm, key: Buffer, role: SigningRole = "server"): Signer {
   switch (algorithm) {
     case SigningAlgorithm.HMAC_SHA256:
-      return new HmacSha256Signer(key);
+      return new MacSigner(opensslHmacSha256(key) ?? new HmacSha256(key));
     case SigningAlgorithm.AES_CMAC:
-      return new AesCmacSigner(key);
+      return new MacSigner(opensslCmac(key) ?? new AesCmac(key));
     case SigningAlgorithm.AES_GMAC:
-      return new AesGmacSigner(key, role);
+      return new AesGmacSigner(opensslGmac(key) ?? new AesGmac(key), role);
   }
 }
 

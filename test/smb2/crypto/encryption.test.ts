@@ -10,22 +10,31 @@ import {
   DecryptionError,
   type MessageCipher,
 } from "../../../src/smb2/crypto/encryption.ts";
+import { nodeAead } from "../../../src/smb2/crypto/node-aead.ts";
 
-function pair(cipher: CipherId): { server: MessageCipher; client: MessageCipher; serverKey: Buffer } {
+const implementations = [
+  ["the default", undefined],
+  ["node:crypto", nodeAead],
+] as const;
+
+function pair(
+  cipher: CipherId,
+  aead?: typeof nodeAead,
+): { server: MessageCipher; client: MessageCipher; serverKey: Buffer } {
   const serverKey = Buffer.alloc(cipherKeyLength(cipher), 0x11);
   const clientKey = Buffer.alloc(cipherKeyLength(cipher), 0x22);
   return {
-    server: createMessageCipher({ cipher, encryptionKey: serverKey, decryptionKey: clientKey }),
-    client: createMessageCipher({ cipher, encryptionKey: clientKey, decryptionKey: serverKey }),
+    server: createMessageCipher({ cipher, encryptionKey: serverKey, decryptionKey: clientKey }, aead),
+    client: createMessageCipher({ cipher, encryptionKey: clientKey, decryptionKey: serverKey }, aead),
     serverKey,
   };
 }
 
 const ciphers = Object.entries(CipherId);
 
-describe("createMessageCipher", () => {
+describe.each(implementations)("createMessageCipher by %s", (_name, aead) => {
   it("lays out the transform header", () => {
-    const { server, serverKey } = pair(CipherId.AES_128_GCM);
+    const { server, serverKey } = pair(CipherId.AES_128_GCM, aead);
     server.encrypt(1n, [Buffer.from("first")]);
     const [header = Buffer.alloc(0), ...body] = server.encrypt(0x0000_1000_0000_0019n, [Buffer.from("second")]);
     // ProtocolId, (Signature), Nonce 1, OriginalMessageSize 6, Reserved, Flags 1, SessionId.
@@ -39,7 +48,7 @@ describe("createMessageCipher", () => {
   });
 
   it("gives CCM a nonce of 11 bytes", () => {
-    const { server, serverKey } = pair(CipherId.AES_256_CCM);
+    const { server, serverKey } = pair(CipherId.AES_256_CCM, aead);
     const [header = Buffer.alloc(0), body] = server.encrypt(7n, [Buffer.from("text")]);
     const cipher = createCipheriv("aes-256-ccm", serverKey, header.subarray(20, 31), { authTagLength: 16 });
     cipher.setAAD(header.subarray(20), { plaintextLength: 4 });
@@ -49,7 +58,7 @@ describe("createMessageCipher", () => {
   });
 
   it.each(ciphers)("%s: the other side reads it, however the message is cut", (_, id) => {
-    const { server, client } = pair(id);
+    const { server, client } = pair(id, aead);
     const size = fc.oneof(
       fc.nat(200),
       fc.nat(5000),
@@ -69,7 +78,7 @@ describe("createMessageCipher", () => {
   });
 
   it.each(ciphers)("%s: refuses what was changed", (_, id) => {
-    const { server, client } = pair(id);
+    const { server, client } = pair(id, aead);
     const [header = Buffer.alloc(0), body = Buffer.alloc(0)] = server.encrypt(1n, [Buffer.alloc(70, 1)]);
     for (let at = 4; at < header.length; at++) {
       const changed = Buffer.from(header);
@@ -87,7 +96,7 @@ describe("createMessageCipher", () => {
   });
 
   it.each(ciphers)("%s: no nonce comes twice", (_, id) => {
-    const { server } = pair(id);
+    const { server } = pair(id, aead);
     const data = Buffer.alloc(100, 5);
     const seen = new Set<string>();
     for (let i = 0; i < 1000; i++) seen.add((server.encrypt(1n, [data])[0] ?? data).toString("hex", 20, 36));

@@ -2,8 +2,8 @@
 
 /** Data of open files: reads and writes that never wait, and the calls that may. */
 
+import { addressOf, bind, onWorker, outcome, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
-import { addressOf, bind, onWorker, outcome, scratch } from "./libc.ts";
 
 const RWF_NOWAIT = 8;
 

@@ -2,9 +2,10 @@
 
 /** getdents64(2): the names of a directory, a buffer at a time. */
 
+import { addressOf, bind, outcome } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
-import { addressOf, bind, outcome, systemCallNumber } from "./libc.ts";
 import { decodeStored } from "./path.ts";
+import { systemCallNumber } from "./system-calls.ts";
 
 /** d_type values. */
 export const EntryType = { UNKNOWN: 0, DIRECTORY: 4, REGULAR: 8, LINK: 10 } as const;

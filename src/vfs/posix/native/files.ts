@@ -2,9 +2,10 @@
 
 /** Opening, creating, renaming and removing names. */
 
+import { bind, outcome, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
-import { bind, outcome, scratch, systemCallNumber } from "./libc.ts";
 import { decodeStored, PATH_MAX, PathArgument } from "./path.ts";
+import { systemCallNumber } from "./system-calls.ts";
 
 /** Flags of open(2); the ones that differ between architectures are those of the running one. */
 const arm = process.arch === "arm64";

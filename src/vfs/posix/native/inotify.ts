@@ -2,9 +2,9 @@
 
 /** inotify(7): what happens to files and directories, whoever does it. */
 
+import { addressOf, bind, outcome } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
 import { close } from "./files.ts";
-import { addressOf, bind, outcome } from "./libc.ts";
 import { decodeStored, PathArgument } from "./path.ts";
 
 /** Bits of `mask`: events that can be asked for, and what the kernel adds to them. */

@@ -2,7 +2,7 @@
 
 /** Paths for system calls: stored names are strings in which a byte that is no UTF-8 stands as U+DC80 to U+DCFF. */
 
-import { type Scratch, scratch } from "./libc.ts";
+import { type Scratch, scratch } from "../../../native/ffi.ts";
 
 /** PATH_MAX of Linux, the terminating NUL included. */
 export const PATH_MAX = 4096;

@@ -2,8 +2,8 @@
 
 /** statx(2), statvfs(3) and utimensat(2). */
 
+import { bind, outcome, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
-import { bind, outcome, scratch } from "./libc.ts";
 import { PathArgument } from "./path.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;

@@ -6,9 +6,10 @@
  * older kernels go by /proc too.
  */
 
+import { bind, outcome, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
-import { bind, outcome, scratch, systemCallNumber } from "./libc.ts";
 import { decodeStored, PathArgument } from "./path.ts";
+import { systemCallNumber } from "./system-calls.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 /** XATTR_SIZE_MAX of Linux: no value is larger. */

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * The C library of the process. Functions of this folder take and return plain numbers: a result below zero is a negated
- * error number. Memory is handed over by address, from buffers that live as long as the module, so that a call makes no
- * garbage; buffers of callers stay referenced for as long as the call lasts.
+ * Functions of the libraries that the process has loaded: the C library, and the OpenSSL of Node. They take and return plain
+ * numbers. Memory is handed over by address, from buffers that live as long as the module, so that a call makes no garbage;
+ * buffers of callers stay referenced for as long as the call lasts.
  */
 
 import koffi from "koffi";
 
-const libc = koffi.load(null);
+const process = koffi.load(null);
 
 /** Types of parameters and results as koffi names them; `address` is a pointer held as a number. */
 export type CType = "int" | "uint32" | "int64" | "address";
@@ -23,13 +23,13 @@ export interface NativeFunction<A extends readonly (number | bigint)[]> {
   async(...args: [...A, done: (error: Error | null, result: number | bigint) => void]): void;
 }
 
-/** Binds a function of the C library. */
+/** Binds a function. @throws Error there is none of this name */
 export function bind<A extends readonly (number | bigint)[]>(
   name: string,
   result: CType,
   parameters: readonly CType[],
 ): NativeFunction<A> {
-  return libc.func(name, koffiType(result), parameters.map(koffiType)) as unknown as NativeFunction<A>;
+  return process.func(name, koffiType(result), parameters.map(koffiType)) as unknown as NativeFunction<A>;
 }
 
 /** The result of a call that reports failure by -1 and `errno`: itself, or the negated error number. */
@@ -48,39 +48,13 @@ export interface Scratch {
   readonly address: number;
 }
 
+/** Keeps the memory also where only its address is. */
+const scratches: Buffer[] = [];
+
 export function scratch(size: number): Scratch {
   const buffer = Buffer.allocUnsafeSlow(size);
+  scratches.push(buffer);
   return { buffer, address: addressOf(buffer) };
-}
-
-type SystemCall = "openat2" | "getdents64" | "getxattrat" | "setxattrat" | "listxattrat" | "removexattrat";
-
-const systemCalls: Record<string, Record<SystemCall, number>> = {
-  x64: {
-    openat2: 437,
-    getdents64: 217,
-    setxattrat: 463,
-    getxattrat: 464,
-    listxattrat: 465,
-    removexattrat: 466,
-  },
-  arm64: {
-    openat2: 437,
-    getdents64: 61,
-    setxattrat: 463,
-    getxattrat: 464,
-    listxattrat: 465,
-    removexattrat: 466,
-  },
-};
-
-/** The number of a system call that the C library has no function for. */
-export function systemCallNumber(name: SystemCall): number {
-  const table = systemCalls[process.arch];
-  if (process.platform !== "linux" || table === undefined) {
-    throw new Error(`the POSIX volume runs on Linux on x64 and arm64, not on ${process.platform} ${process.arch}`);
-  }
-  return table[name];
 }
 
 /** koffi refuses calls beyond its own queue, so we keep ours in front of it. */
