@@ -27,7 +27,7 @@ export class BufferPool {
   /** A buffer of exactly `length` bytes, uninitialised. */
   take(length: number): Buffer {
     const capacity = capacityFor(length);
-    if (capacity === 0) return Buffer.allocUnsafeSlow(length);
+    if (capacity === 0) return Buffer.allocUnsafe(length);
     const free = this.#free.get(capacity)?.pop();
     if (free !== undefined) this.#kept -= capacity;
     const whole = free ?? Buffer.allocUnsafeSlow(capacity);

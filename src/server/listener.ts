@@ -5,10 +5,10 @@ import type { Clock, Logger, Transport } from "../smb2/server-context.ts";
 import type { HostPort } from "./config/units.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
 import { listenOn } from "./listen.ts";
-import { TcpTransport } from "./tcp-transport.ts";
+import { plainAddress, type Served, TcpTransport } from "./tcp-transport.ts";
 
 /** The protocol's side of a connection, as far as the listener needs it. */
-export interface ServedConnection {
+export interface ServedConnection extends Served {
   /** 0 until NEGOTIATE has been answered. */
   readonly dialect: number;
   /** A user is logged on. */
@@ -16,10 +16,6 @@ export interface ServedConnection {
   /** Requests are being worked on. */
   readonly isBusy: boolean;
   readonly transport: Transport;
-  /** The chunk is the connection's from now on. */
-  receive(chunk: Buffer): void;
-  /** Everything that was queued has been sent. */
-  drained(): void;
   /** The transport is gone. */
   closed(): void;
   /** Ends the connection at once. */
@@ -78,7 +74,7 @@ export class Listener {
     try {
       for (const address of addresses) {
         const server = createServer(
-          { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY },
+          { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY, pauseOnConnect: true },
           (socket) => this.#accept(socket),
         );
         this.#servers.push(server);
@@ -134,22 +130,22 @@ export class Listener {
     cut.cancel();
   }
 
-  #accept(socket: Socket): void {
+  #accept(accepted: Socket): void {
     const { log, clock } = this.#options;
-    const transport = new TcpTransport(socket, clock);
-    const address = transport.remoteAddress;
+    const address = plainAddress(accepted.remoteAddress);
     const bound = this.#limits.take(address);
     if (bound !== undefined) {
-      socket.destroy();
+      accepted.destroy();
       this.#logRefusal(address, bound);
       return;
     }
+    const transport = new TcpTransport(accepted, clock);
     const connection = this.#options.serve(transport);
+    transport.serve(connection);
     this.#connections.add(connection);
     log.debug({ client: address }, "connection accepted");
     const stopWatching = this.#watch(connection, address);
-    socket.on("data", (chunk: Buffer) => connection.receive(chunk));
-    socket.on("drain", () => connection.drained());
+    const { socket } = transport;
     // Resets and timeouts of the network: "close" follows.
     socket.on("error", (error) => log.debug({ client: address, reason: error.message }, "connection broke"));
     socket.on("close", () => {

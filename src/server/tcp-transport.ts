@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Socket } from "node:net";
+import { MAXIMUM_BUFFERS, sendNow } from "../native/socket.ts";
 import type { Clock, Transport } from "../smb2/server-context.ts";
+import { descriptorOf, type Receiver, readInto } from "./socket-reader.ts";
 
 /** Bytes that may wait for a client that does not take its answers before nothing more is read from it. */
 const HIGH_WATER_MARK = 16 * 1024 * 1024;
@@ -9,16 +11,21 @@ const HIGH_WATER_MARK = 16 * 1024 * 1024;
 /** Milliseconds that a client has to take the last answers of a connection that ends. */
 const LINGER = 10_000;
 
-const EMPTY = Buffer.alloc(0);
-
 /** IPv4 addresses that a dual-stack socket shows as `::ffff:a.b.c.d`, in their own form. */
 export function plainAddress(address: string | undefined): string {
   return (address ?? "").replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, "");
 }
 
+/** Whom a connection serves. */
+export interface Served extends Receiver {
+  /** Everything has been sent that the socket had not taken at once. */
+  drained(): void;
+}
+
 /**
- * A TCP connection as the protocol sees it. Answers that are sent while one chunk of input is worked on leave as one
- * `writev`. A client that does not drain its answers is not read from until it does.
+ * A TCP connection as the protocol sees it. Answers that are sent while one chunk of input is worked on leave in one system call,
+ * made at once: Node's streams only get what the socket does not take. A client that does not drain its answers is not read from until
+ * it does.
  */
 export class TcpTransport implements Transport {
   readonly remoteAddress: string;
@@ -26,54 +33,136 @@ export class TcpTransport implements Transport {
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #highWaterMark: number;
+  #served: Served | undefined;
+  /** What is sent with the next call, and who is told then. */
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #sent: (() => void)[] = [];
+  #flushes = false;
+  #receiving = false;
   #ended = false;
-  #corked = false;
   /** The protocol asked for no more input. */
   #paused = false;
   /** The client owes us reading. */
   #blocked = false;
-  readonly #uncork = () => {
-    this.#corked = false;
-    this.#socket.uncork();
-  };
 
+  /** @param socket accepted with `pauseOnConnect`; it belongs to the transport from now on */
   constructor(socket: Socket, clock: Clock, highWaterMark: number = HIGH_WATER_MARK) {
-    this.#socket = socket;
     this.#clock = clock;
     this.#highWaterMark = highWaterMark;
     this.remoteAddress = plainAddress(socket.remoteAddress);
     this.localAddress = plainAddress(socket.localAddress);
-    socket.on("drain", () => {
-      this.#blocked = false;
-      this.#resume();
+    const served = () => this.#served;
+    this.#socket = readInto(socket, {
+      receive: (chunk) => this.#whileReceiving((receiver) => receiver.receive(chunk)),
+      filled: (count) => this.#whileReceiving((receiver) => receiver.filled(count)),
+      get space() {
+        return served()?.space;
+      },
     });
   }
 
+  /** Says whom the connection serves, before the turn of the event loop in which it was accepted is over. */
+  serve(served: Served): void {
+    this.#served = served;
+  }
+
+  /** The socket, for who wants to hear of its end. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
   get queuedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#pendingBytes + this.#socket.writableLength;
   }
 
   send(buffers: readonly Buffer[], done?: () => void): void {
-    const socket = this.#socket;
-    if (!socket.writable) {
+    if (!this.#socket.writable) {
       done?.();
       return;
     }
-    if (!this.#corked) {
-      this.#corked = true;
-      socket.cork();
-      process.nextTick(this.#uncork);
+    for (const buffer of buffers) {
+      if (buffer.length === 0) continue;
+      this.#pending.push(buffer);
+      this.#pendingBytes += buffer.length;
     }
-    const last = buffers.length - 1;
-    for (let index = 0; index < last; index++) {
-      socket.write(buffers[index] ?? EMPTY);
+    if (done !== undefined) this.#sent.push(done);
+    if (!this.#flushes) {
+      this.#flushes = true;
+      if (!this.#receiving) process.nextTick(this.#flush);
     }
-    // Called with an error too, when the connection ends before.
-    socket.write(buffers[last] ?? EMPTY, done);
-    if (!this.#blocked && socket.writableLength > this.#highWaterMark) {
+    if (!this.#blocked && this.queuedBytes > this.#highWaterMark) {
       this.#blocked = true;
-      socket.pause();
+      this.#socket.pause();
     }
+  }
+
+  #whileReceiving(receive: (receiver: Receiver) => void): void {
+    if (this.#served === undefined) return;
+    this.#receiving = true;
+    receive(this.#served);
+    this.#receiving = false;
+    if (this.#flushes) this.#flush();
+  }
+
+  readonly #flush = (): void => {
+    if (!this.#flushes) return;
+    this.#flushes = false;
+    const buffers = this.#pending;
+    const told = this.#sent;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#sent = [];
+    const rest = this.#sendNow(buffers);
+    if (rest.length > 0) {
+      this.#queue(rest, told);
+      return;
+    }
+    for (const done of told) done();
+    if (this.#socket.writableLength === 0) this.#onDrain();
+  };
+
+  /** Gives the socket what it takes at once. @returns what it did not take, nothing where the connection is gone */
+  #sendNow(buffers: Buffer[]): Buffer[] {
+    const socket = this.#socket;
+    if (!socket.writable) return [];
+    // What waits already goes first.
+    if (socket.writableLength > 0) return buffers;
+    let rest = buffers;
+    while (rest.length > 0) {
+      const descriptor = descriptorOf(socket);
+      if (descriptor === undefined) break;
+      const length = totalLength(rest.length > MAXIMUM_BUFFERS ? rest.slice(0, MAXIMUM_BUFFERS) : rest);
+      const count = sendNow(descriptor, rest);
+      // An error is one that a stream will meet, too, and tell everybody of.
+      if (count <= 0) break;
+      rest = behind(rest, count);
+      if (count < length) break;
+    }
+    return rest;
+  }
+
+  #queue(buffers: readonly Buffer[], told: readonly (() => void)[]): void {
+    const socket = this.#socket;
+    const last = buffers.length - 1;
+    socket.cork();
+    for (const [index, buffer] of buffers.entries()) {
+      if (index < last) socket.write(buffer);
+      else {
+        // Called with an error too, when the connection ends before.
+        socket.write(buffer, () => {
+          for (const done of told) done();
+          if (socket.writableLength === 0) this.#onDrain();
+        });
+      }
+    }
+    socket.uncork();
+  }
+
+  #onDrain(): void {
+    this.#blocked = false;
+    this.#resume();
+    this.#served?.drained();
   }
 
   pause(): void {
@@ -87,9 +176,7 @@ export class TcpTransport implements Transport {
   }
 
   #resume(): void {
-    if (!this.#paused && !this.#blocked) {
-      this.#socket.resume();
-    }
+    if (!this.#paused && !this.#blocked && this.#socket.isPaused()) this.#socket.resume();
   }
 
   end(): void {
@@ -97,6 +184,7 @@ export class TcpTransport implements Transport {
       return;
     }
     this.#ended = true;
+    this.#flush();
     const timer = this.#clock.after(LINGER, () => this.#socket.destroy());
     this.#socket.once("close", () => timer.cancel());
     this.#socket.destroySoon();
@@ -104,5 +192,24 @@ export class TcpTransport implements Transport {
 
   destroy(): void {
     this.#socket.destroy();
+    this.#flush();
   }
+}
+
+/** What is left of buffers after their first bytes. */
+function behind(buffers: readonly Buffer[], bytes: number): Buffer[] {
+  let skipped = bytes;
+  for (const [index, buffer] of buffers.entries()) {
+    if (skipped < buffer.length) {
+      return skipped === 0 ? buffers.slice(index) : [buffer.subarray(skipped), ...buffers.slice(index + 1)];
+    }
+    skipped -= buffer.length;
+  }
+  return [];
+}
+
+function totalLength(buffers: readonly Buffer[]): number {
+  let length = 0;
+  for (const buffer of buffers) length += buffer.length;
+  return length;
 }

@@ -113,27 +113,46 @@ export class Connection {
     this.#assembler.maximum = Math.max(maxReadSize, maxWriteSize, maxTransactSize) + FRAME_OVERHEAD;
   }
 
-  /** Takes bytes from the transport, in whatever pieces; their memory is the connection's from now on. */
+  /** Takes bytes from the transport, in whatever pieces; their memory is lent for the call. */
   receive(chunk: Buffer): void {
     if (this.#closed) return;
-    if (this.#held) this.#backlog.push(chunk);
-    else this.#take(chunk);
+    if (this.#held) {
+      this.#backlog.push(Buffer.from(chunk));
+      return;
+    }
+    const used = this.#take(chunk);
+    if (used < chunk.length && !this.#closed) this.#backlog.unshift(Buffer.from(chunk.subarray(used)));
   }
 
-  #take(chunk: Buffer): void {
-    let viewed = false;
+  /** Where the next bytes are wanted: the rest of a frame that has begun. */
+  get space(): Buffer | undefined {
+    return this.#held || this.#closed ? undefined : this.#assembler.space;
+  }
+
+  /** The transport has put so many bytes at the start of {@link space}. */
+  filled(count: number): void {
+    if (this.#closed) return;
     try {
-      const used = this.#assembler.push(chunk, (frame) => {
-        viewed ||= frame.buffer === chunk.buffer;
-        this.#handleFrame(frame);
-        return !this.#held && !this.#closed;
-      });
-      if (used < chunk.length && !this.#closed) this.#backlog.unshift(chunk.subarray(used));
-      else if (!viewed) discard(chunk);
+      this.#assembler.filled(count, this.#takeFrame);
     } catch (error) {
       this.abort(error);
     }
   }
+
+  /** @returns bytes that were taken, all where nothing keeps the connection from taking more */
+  #take(chunk: Buffer): number {
+    try {
+      return this.#assembler.push(chunk, this.#takeFrame);
+    } catch (error) {
+      this.abort(error);
+      return chunk.length;
+    }
+  }
+
+  readonly #takeFrame = (frame: Buffer): boolean => {
+    this.#handleFrame(frame);
+    return !this.#held && !this.#closed;
+  };
 
   /** Holds back requests while too much is on its way to the client, lets them go on when it is less. */
   #balance(): void {
@@ -145,8 +164,10 @@ export class Connection {
     } else if (this.#held && bytes < MAX_QUEUED / 2) {
       this.#held = false;
       for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
-        this.#take(chunk);
-        if (this.#held || this.#closed) return;
+        const used = this.#take(chunk);
+        if (this.#closed) return;
+        if (used < chunk.length) this.#backlog.unshift(chunk.subarray(used));
+        if (this.#held) return;
       }
       this.transport.resume();
     }

@@ -8,8 +8,8 @@ const SESSION_MESSAGE = 0x00;
 const KEEP_ALIVE = 0x85;
 
 /**
- * Cuts a byte stream into direct TCP frames (MS-SMB2 2.1). A frame that lies in one chunk is handed on as a view; any other
- * is put together in a buffer of its own.
+ * Cuts a byte stream into direct TCP frames (MS-SMB2 2.1), each in a buffer of its own. What a long frame still lacks can be put
+ * where it belongs, without a chunk in between: {@link space}.
  */
 export class FrameAssembler {
   /** Bytes; a longer frame is malformed. */
@@ -20,13 +20,32 @@ export class FrameAssembler {
   #frame: Buffer | undefined;
   #filled = 0;
 
-  /** @param allocate makes the buffers of frames that lie in several chunks */
+  /** @param allocate makes the buffers of frames */
   constructor(maximum: number, allocate: (length: number) => Buffer = Buffer.allocUnsafeSlow) {
     this.maximum = maximum;
     this.#allocate = allocate;
   }
 
+  /** The rest of the frame that is being put together; `undefined` between frames. */
+  get space(): Buffer | undefined {
+    return this.#frame?.subarray(this.#filled);
+  }
+
   /**
+   * So many bytes have been put at the start of {@link space}.
+   * @param take is handed the frame, if that completes it
+   */
+  filled(count: number, take: (frame: Buffer) => unknown): void {
+    const frame = this.#frame;
+    if (frame === undefined) throw new RangeError("no frame was begun");
+    this.#filled += count;
+    if (this.#filled < frame.length) return;
+    this.#frame = undefined;
+    take(frame);
+  }
+
+  /**
+   * @param chunk its memory is lent for the call
    * @param take is handed each frame that is complete; `false` asks for no more
    * @returns bytes of the chunk that were used, less than all only where `take` asked for no more
    * @throws MalformedPacketError
@@ -34,31 +53,34 @@ export class FrameAssembler {
   push(chunk: Buffer, take: (frame: Buffer) => unknown): number {
     let at = 0;
     while (at < chunk.length) {
-      if (this.#frame !== undefined) {
-        at += this.#fill(this.#frame, chunk, at);
-        if (this.#filled < this.#frame.length) break;
-        const frame = this.#frame;
-        this.#frame = undefined;
-        if (take(frame) === false) break;
+      if (this.#frame === undefined) {
+        at += this.#begin(chunk, at);
         continue;
       }
-      const missing = PREFIX_SIZE - this.#prefixLength;
-      const copied = chunk.copy(this.#prefix, this.#prefixLength, at, at + missing);
+      const frame = this.#frame;
+      const copied = chunk.copy(frame, this.#filled, at, Math.min(chunk.length, at + frame.length - this.#filled));
       at += copied;
-      this.#prefixLength += copied;
-      if (this.#prefixLength < PREFIX_SIZE) break;
+      this.#filled += copied;
+      if (this.#filled < frame.length) break;
+      this.#frame = undefined;
+      if (take(frame) === false) break;
+    }
+    return at;
+  }
+
+  /** Takes the prefix of a frame, or some of it. @returns bytes used */
+  #begin(chunk: Buffer, at: number): number {
+    const copied = chunk.copy(this.#prefix, this.#prefixLength, at, at + PREFIX_SIZE - this.#prefixLength);
+    this.#prefixLength += copied;
+    if (this.#prefixLength === PREFIX_SIZE) {
       this.#prefixLength = 0;
       const length = this.#length();
-      if (length === 0) continue;
-      if (at + length <= chunk.length) {
-        at += length;
-        if (take(chunk.subarray(at - length, at)) === false) break;
-      } else {
+      if (length > 0) {
         this.#frame = this.#allocate(length);
         this.#filled = 0;
       }
     }
-    return at;
+    return copied;
   }
 
   #length(): number {
@@ -68,11 +90,5 @@ export class FrameAssembler {
     if (type !== SESSION_MESSAGE) throw new MalformedPacketError(`type ${type} of a transport frame`);
     if (length > this.maximum) throw new MalformedPacketError(`frame of ${length} bytes, at most ${this.maximum}`);
     return length;
-  }
-
-  #fill(frame: Buffer, chunk: Buffer, at: number): number {
-    const copied = chunk.copy(frame, this.#filled, at, Math.min(chunk.length, at + frame.length - this.#filled));
-    this.#filled += copied;
-    return copied;
   }
 }

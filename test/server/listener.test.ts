@@ -18,6 +18,7 @@ class FakeConnection implements ServedConnection {
   received = "";
   closedCount = 0;
   readonly transport: Transport;
+  readonly space = undefined;
   #onReceive: (() => void) | undefined;
 
   constructor(transport: Transport) {
@@ -28,6 +29,8 @@ class FakeConnection implements ServedConnection {
     this.received += chunk.toString();
     this.#onReceive?.();
   }
+
+  filled(): void {}
 
   drained(): void {}
 

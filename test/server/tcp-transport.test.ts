@@ -21,23 +21,31 @@ describe("plainAddress", () => {
 describe("TcpTransport", () => {
   let server: Server;
   let client: Socket;
-  let socket: Socket;
+  let accepted: Socket;
   let clock: FakeClock;
+  let transport: TcpTransport | undefined;
 
   beforeEach(async () => {
     clock = new FakeClock();
-    server = createServer({ noDelay: true });
+    server = createServer({ noDelay: true, pauseOnConnect: true });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-    [socket] = (await once(server, "connection")) as [Socket];
+    [accepted] = (await once(server, "connection")) as [Socket];
   });
 
   afterEach(() => {
     client.destroy();
-    socket.destroy();
+    accepted.destroy();
+    transport?.destroy();
+    transport = undefined;
     server.close();
   });
+
+  function make(highWaterMark?: number): TcpTransport {
+    transport = new TcpTransport(accepted, clock, highWaterMark);
+    return transport;
+  }
 
   async function receive(length: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
@@ -53,7 +61,7 @@ describe("TcpTransport", () => {
   }
 
   it("sends buffers in the order of the calls, over turns of the event loop", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     transport.send([Buffer.from("a"), Buffer.from("b")]);
     transport.send([Buffer.from("c")]);
     expect(transport.queuedBytes).toBe(3);
@@ -63,46 +71,43 @@ describe("TcpTransport", () => {
   });
 
   it("names both ends", () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     expect([transport.remoteAddress, transport.localAddress]).toEqual(["127.0.0.1", "127.0.0.1"]);
   });
 
   it("does not read from a client that does not take its answers, until it has", async () => {
-    const transport = new TcpTransport(socket, clock, 1024 * 1024);
-    socket.on("data", () => {});
+    const transport = make(1024 * 1024);
     transport.send([Buffer.alloc(64 * 1024)]);
-    expect(socket.isPaused()).toBe(false);
+    expect(transport.socket.isPaused()).toBe(false);
     transport.send([Buffer.alloc(32 * 1024 * 1024)]);
-    expect(socket.isPaused()).toBe(true);
-    const resumed = once(socket, "drain");
+    expect(transport.socket.isPaused()).toBe(true);
+    const resumed = once(transport.socket, "drain");
     client.resume();
     await resumed;
-    expect(socket.isPaused()).toBe(false);
+    expect(transport.socket.isPaused()).toBe(false);
   });
 
   it("stays paused for the protocol when a slow client catches up", async () => {
-    const transport = new TcpTransport(socket, clock, 1024 * 1024);
-    socket.on("data", () => {});
+    const transport = make(1024 * 1024);
     transport.pause();
     transport.send([Buffer.alloc(32 * 1024 * 1024)]);
-    const drained = once(socket, "drain");
+    const drained = once(transport.socket, "drain");
     client.resume();
     await drained;
-    expect(socket.isPaused()).toBe(true);
+    expect(transport.socket.isPaused()).toBe(true);
     transport.resume();
-    expect(socket.isPaused()).toBe(false);
+    expect(transport.socket.isPaused()).toBe(false);
   });
 
   it("does not let the protocol resume while a slow client still owes reading", () => {
-    const transport = new TcpTransport(socket, clock, 1024 * 1024);
-    socket.on("data", () => {});
+    const transport = make(1024 * 1024);
     transport.send([Buffer.alloc(32 * 1024 * 1024)]);
     transport.resume();
-    expect(socket.isPaused()).toBe(true);
+    expect(transport.socket.isPaused()).toBe(true);
   });
 
   it("sends what is queued before it ends", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     transport.send([Buffer.from("last words")]);
     transport.end();
     transport.end();
@@ -115,17 +120,17 @@ describe("TcpTransport", () => {
   });
 
   it("gives a client only so long to take the last answers", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     transport.send([Buffer.alloc(32 * 1024 * 1024)]);
     transport.end();
     clock.advance(9999);
-    expect(socket.destroyed).toBe(false);
+    expect(transport.socket.destroyed).toBe(false);
     clock.advance(1);
-    expect(socket.destroyed).toBe(true);
+    expect(transport.socket.destroyed).toBe(true);
   });
 
   it("says when buffers have been sent", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     const sent: string[] = [];
     transport.send([Buffer.from("a"), Buffer.from("b")], () => sent.push("ab"));
     expect(sent).toEqual([]);
@@ -134,18 +139,18 @@ describe("TcpTransport", () => {
   });
 
   it("says when buffers will never be sent", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     const waiting = new Promise<void>((resolve) => transport.send([Buffer.alloc(32 * 1024 * 1024)], resolve));
     const behind = new Promise<void>((resolve) => transport.send([Buffer.from("x")], resolve));
     await new Promise((resolve) => setImmediate(resolve));
     transport.destroy();
     await Promise.all([waiting, behind]);
     await new Promise<void>((resolve) => transport.send([Buffer.from("y")], resolve));
-    expect(socket.destroyed).toBe(true);
+    expect(transport.socket.destroyed).toBe(true);
   });
 
   it("drops what is sent after the connection is gone", () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     transport.destroy();
     transport.send([Buffer.from("x")]);
     expect(transport.queuedBytes).toBe(0);

@@ -51,11 +51,50 @@ describe("FrameAssembler", () => {
     expect(assemble([...stream].map((byte) => Buffer.from([byte])))).toEqual(messages);
   });
 
-  it("hands a frame that lies in one chunk on as a view", () => {
+  it("gives each frame memory of its own, since a chunk is only lent", () => {
     const chunk = Buffer.concat([framed(Buffer.from("abc")), framed(Buffer.from("defg"))]);
-    const buffers: ArrayBufferLike[] = [];
-    new FrameAssembler(MAXIMUM).push(chunk, (frame) => buffers.push(frame.buffer));
-    expect(buffers).toEqual([chunk.buffer, chunk.buffer]);
+    const frames: Buffer[] = [];
+    new FrameAssembler(MAXIMUM).push(chunk, (frame) => frames.push(frame));
+    chunk.fill(0);
+    expect(frames).toEqual([Buffer.from("abc"), Buffer.from("defg")]);
+  });
+
+  it("gives the same frames where bytes are put into its space", () => {
+    const message = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+    fc.assert(
+      fc.property(
+        fc.array(message, { maxLength: 8 }),
+        fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
+        (messages, sizes) => {
+          const stream = Buffer.concat(messages.map(framed));
+          const assembler = new FrameAssembler(MAXIMUM);
+          const frames: Buffer[] = [];
+          const take = (frame: Buffer) => frames.push(frame);
+          for (let at = 0; at < stream.length; ) {
+            const size: number = sizes.next().value;
+            const { space } = assembler;
+            if (space === undefined) {
+              assembler.push(stream.subarray(at, at + size), take);
+              at += Math.min(size, stream.length - at);
+            } else {
+              const copied = stream.copy(space, 0, at, at + size);
+              assembler.filled(copied, take);
+              at += copied;
+            }
+          }
+          expect(frames).toEqual(messages);
+          expect(assembler.space).toBeUndefined();
+        },
+      ),
+    );
+  });
+
+  it("has no space between frames", () => {
+    const assembler = new FrameAssembler(MAXIMUM);
+    expect(assembler.space).toBeUndefined();
+    expect(() => assembler.filled(1, () => {})).toThrow(RangeError);
+    assembler.push(framed(Buffer.alloc(10)).subarray(0, 6), () => {});
+    expect(assembler.space).toHaveLength(8);
   });
 
   it("puts a frame of several chunks together in a buffer that it asked for", () => {
