@@ -27,7 +27,7 @@ import { type Statx, statOpen } from "./native/stat.ts";
 import { stampOf } from "./own-changes.ts";
 import type { Storage } from "./storage.ts";
 
-/** Bytes; a read up to here is tried from the page cache first. */
+/** Bytes that are read from the page cache at a time. */
 const WARM_READ = 1024 * 1024;
 /** Bytes; shortening a file by more than this goes to a worker. */
 const LONG_TRUNCATE = 16 * 1024 * 1024;
@@ -54,6 +54,15 @@ export interface DataOwner {
   touchWhile?<T>(change: Promise<T>): Promise<T>;
 }
 
+/** A read that is under way. */
+interface Reading {
+  readonly fd: number;
+  readonly offset: number;
+  readonly target: Buffer;
+  /** Bytes at the start of the target that have been read. */
+  done: number;
+}
+
 /** The default data stream of a file. */
 export class DataStream implements VolumeStream {
   readonly name = "";
@@ -76,24 +85,51 @@ export class DataStream implements VolumeStream {
   }
 
   read(offset: number, target: Buffer): Awaitable<number> {
-    const fd = this.#owner.descriptor.forReading();
-    const { storage } = this.#owner;
-    let done = 0;
-    if ((storage.readNoWait || storage.inMemory) && target.length <= WARM_READ) {
-      while (done < target.length) {
-        const rest = done === 0 ? target : target.subarray(done);
-        const count = storage.inMemory ? readNow(fd, offset + done, rest) : readCached(fd, offset + done, rest);
-        if (count === 0) return done;
-        if (count < 0) {
-          if (count === -Errno.EOPNOTSUPP) storage.readNoWait = false;
-          else if (count !== -Errno.EAGAIN && count !== -Errno.EINTR) throw errnoError(-count, "read");
-          break;
-        }
-        done += count;
-      }
-      if (done === target.length) return done;
+    const reading = { fd: this.#owner.descriptor.forReading(), offset, target, done: 0 };
+    switch (this.#readWarm(reading)) {
+      case "over":
+        return reading.done;
+      case "cold":
+        return this.#busy(readFully(reading.fd, offset, target, reading.done));
+      case "goes on":
+        return this.#busy(this.#readOn(reading));
     }
-    return this.#busy(readFully(fd, offset, target, done));
+  }
+
+  /** A long read from the page cache, with a turn for everybody else after each piece. */
+  async #readOn(reading: Reading): Promise<number> {
+    const { fd, offset, target } = reading;
+    for (;;) {
+      await new Promise(setImmediate);
+      switch (this.#readWarm(reading)) {
+        case "over":
+          return reading.done;
+        case "cold":
+          return await readFully(fd, offset, target, reading.done);
+      }
+    }
+  }
+
+  /**
+   * Reads the next piece from the page cache: on this thread, which has what it read in the processor's cache when it signs, encrypts
+   * and sends it.
+   */
+  #readWarm(reading: Reading): "over" | "cold" | "goes on" {
+    const { storage } = this.#owner;
+    const { fd, offset, target } = reading;
+    const end = Math.min(target.length, reading.done + WARM_READ);
+    while (reading.done < end) {
+      if (!storage.readNoWait && !storage.inMemory) return "cold";
+      const piece = target.subarray(reading.done, end);
+      const at = offset + reading.done;
+      const count = storage.inMemory ? readNow(fd, at, piece) : readCached(fd, at, piece);
+      if (count === 0) return "over";
+      if (count > 0) reading.done += count;
+      else if (count === -Errno.EOPNOTSUPP) storage.readNoWait = false;
+      else if (count === -Errno.EAGAIN || count === -Errno.EINTR) return "cold";
+      else throw errnoError(-count, "read");
+    }
+    return end === target.length ? "over" : "goes on";
   }
 
   write(offset: number, data: Buffer): Awaitable<void> {

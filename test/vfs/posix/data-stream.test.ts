@@ -22,6 +22,27 @@ describe("data of files", () => {
     expect(stream.read(MEBIBYTE, target)).toBe(0);
   });
 
+  it("give others a turn between the pieces of a long read, and end where the file does", async () => {
+    const { volume, root } = await temporaryVolume();
+    const data = Buffer.alloc(3 * MEBIBYTE + 100);
+    for (let at = 0; at < data.length; at += 4) data.writeUInt32LE(at, at);
+    writeFileSync(join(root, "file"), data);
+    const stream = await mustOpenStream(mustOpen(volume, "file"));
+    const target = Buffer.alloc(8 * MEBIBYTE, 1);
+    let turns = 0;
+    const reading = Promise.resolve(stream.read(4, target)).finally(() => {
+      turns = -turns;
+    });
+    while (turns >= 0 && turns < 1000) {
+      turns++;
+      await new Promise(setImmediate);
+    }
+    expect(await reading).toBe(data.length - 4);
+    expect(target.subarray(0, data.length - 4).equals(data.subarray(4))).toBe(true);
+    expect(target.subarray(data.length - 4).equals(Buffer.alloc(target.length - data.length + 4, 1))).toBe(true);
+    expect(turns).toBeLessThanOrEqual(-2);
+  });
+
   it("reach the disk in full, however they are written", async () => {
     const { volume, root } = await temporaryVolume();
     const stream = await mustOpenStream(makeFile(volume, "file"));
