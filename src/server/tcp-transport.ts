@@ -100,9 +100,12 @@ export class TcpTransport implements Transport {
   #whileReceiving(receive: (receiver: Receiver) => void): void {
     if (this.#served === undefined) return;
     this.#receiving = true;
-    receive(this.#served);
-    this.#receiving = false;
-    if (this.#flushes) this.#flush();
+    try {
+      receive(this.#served);
+    } finally {
+      this.#receiving = false;
+      this.#flush();
+    }
   }
 
   readonly #flush = (): void => {
