@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { MAXIMUM_BUFFERS, sendNow } from "../native/socket.ts";
 import type { Clock, Transport } from "../smb2/server-context.ts";
 import { descriptorOf, type Receiver, readInto } from "./socket-reader.ts";
+import { bytesAcknowledged } from "./tcp-info.ts";
 
 /** Bytes that may wait for a client that does not take its answers before nothing more is read from it. */
 const HIGH_WATER_MARK = 16 * 1024 * 1024;
@@ -40,6 +41,7 @@ export class TcpTransport implements Transport {
   #sent: (() => void)[] = [];
   #flushes = false;
   #receiving = false;
+  #sentBytes = 0;
   #ended = false;
   /** The protocol asked for no more input. */
   #paused = false;
@@ -76,6 +78,14 @@ export class TcpTransport implements Transport {
     return this.#pendingBytes + this.#socket.writableLength;
   }
 
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  acknowledgedBytes(): number | undefined {
+    return bytesAcknowledged(this.#socket);
+  }
+
   send(buffers: readonly Buffer[], done?: () => void): void {
     if (!this.#socket.writable) {
       done?.();
@@ -85,6 +95,7 @@ export class TcpTransport implements Transport {
       if (buffer.length === 0) continue;
       this.#pending.push(buffer);
       this.#pendingBytes += buffer.length;
+      this.#sentBytes += buffer.length;
     }
     if (done !== undefined) this.#sent.push(done);
     if (!this.#flushes) {
@@ -195,6 +206,11 @@ export class TcpTransport implements Transport {
 
   destroy(): void {
     this.#socket.destroy();
+    this.#flush();
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
     this.#flush();
   }
 }

@@ -384,6 +384,14 @@ export class Connection {
     this.transport.destroy();
   }
 
+  /** Ends a connection that gets nothing through to the client, which has others. */
+  giveUp(): void {
+    if (this.#closed) return;
+    this.server.context.log.info({ client: this.remoteAddress, reason: "nothing gets through" }, "connection ended");
+    this.transport.reset();
+    this.closed();
+  }
+
   /** The transport is gone: everything that lives on the connection ends. */
   closed(): void {
     if (this.#closed) return;

@@ -177,10 +177,16 @@ export interface Transport {
   send(buffers: readonly Buffer[], done?: () => void): void;
   /** Bytes queued and not yet taken by the kernel; the connection stops reading above a bound. */
   readonly queuedBytes: number;
+  /** Bytes that were given to {@link send}, from the beginning. */
+  readonly sentBytes: number;
+  /** Those of them that the client's system has acknowledged; `undefined` where that cannot be known. */
+  acknowledgedBytes(): number | undefined;
   pause(): void;
   resume(): void;
   /** Sends what is queued, then closes. */
   end(): void;
   /** Closes at once. */
   destroy(): void;
+  /** Closes at once, and says so to a client that does not acknowledge what was sent before: it would hear of no other end. */
+  reset(): void;
 }

@@ -5,8 +5,8 @@ import { BufferPool } from "../memory/buffer-pool.ts";
 import type { Awaitable } from "../nt/awaitable.ts";
 import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
+import { BreakNotices } from "./break-notices.ts";
 import { Connection } from "./connection.ts";
-import { breakEvents } from "./oplock-break.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
 import { SlowRequests } from "./slow-requests.ts";
@@ -18,7 +18,6 @@ import { isToBePreserved } from "./state/durability.ts";
 import { DurableOpens } from "./state/durable-opens.ts";
 import { LeaseTable } from "./state/lease.ts";
 import type { Open } from "./state/open.ts";
-import type { BreakEvents } from "./state/oplock.ts";
 import { OutsideWatches } from "./state/outside-change.ts";
 import { PersistentOpens } from "./state/persistent-opens.ts";
 import type { Session } from "./state/session.ts";
@@ -47,7 +46,7 @@ export class Smb2Server {
   readonly appInstances = new AppInstances();
   /** GlobalLeaseTableList. */
   readonly leases = new LeaseTable();
-  readonly #breakEvents: BreakEvents;
+  readonly breakNotices = new BreakNotices(this);
   readonly #fileTables = new Map<Volume, FileTable>();
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
@@ -74,7 +73,6 @@ export class Smb2Server {
       maximumPerOwner: options.maxDisconnectedOpensPerUser,
       expired: (open) => void this.close(open),
     });
-    this.#breakEvents = breakEvents(this);
     this.refusedTokens = new RefusalLog(context.log, context.clock, "an offload token was refused");
     this.offload = new OffloadEngine({
       options: { ...defaultOffloadOptions, ...context.offload },
@@ -97,7 +95,7 @@ export class Smb2Server {
   fileTable(volume: Volume): FileTable {
     let table = this.#fileTables.get(volume);
     if (table === undefined) {
-      table = new FileTable(volume, this.context.clock, this.#breakEvents);
+      table = new FileTable(volume, this.context.clock, this.breakNotices);
       if (volume.outside !== undefined) table.outside = new OutsideWatches(table, volume.outside);
       this.#fileTables.set(volume, table);
     }
@@ -213,8 +211,10 @@ export class Smb2Server {
       session.channels.delete(connection);
       session.authentications.delete(connection);
       if (session.channels.size === 0) void this.closeSession(session);
+      else for (const open of session.opens.values()) forgetConnection(open, connection);
     }
     connection.sessions.clear();
+    this.breakNotices.connectionClosed(connection);
   }
 
   /** Ends the tree connects of shares that are gone or whose volume was exchanged. */
@@ -246,4 +246,9 @@ export class Smb2Server {
       connection.closed();
     }
   }
+}
+
+/** What was opened on a connection that is gone goes on without it. */
+function forgetConnection(open: Open, connection: Connection): void {
+  if (open.kind === "file" && open.connection === connection) open.connection = undefined;
 }

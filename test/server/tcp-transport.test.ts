@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { plainAddress, TcpTransport } from "../../src/server/tcp-transport.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
@@ -154,5 +154,26 @@ describe("TcpTransport", () => {
     transport.destroy();
     transport.send([Buffer.from("x")]);
     expect(transport.queuedBytes).toBe(0);
+  });
+
+  it("knows what the client's system has acknowledged", async () => {
+    const transport = new TcpTransport(socket, clock);
+    expect([transport.sentBytes, transport.acknowledgedBytes()]).toEqual([0, 0]);
+    transport.send([Buffer.alloc(1000), Buffer.alloc(500)]);
+    await vi.waitFor(() => expect(transport.acknowledgedBytes()).toBe(1500));
+    expect(transport.sentBytes).toBe(1500);
+    transport.send([Buffer.alloc(32 * 1024 * 1024)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(transport.acknowledgedBytes()).toBeLessThan(transport.sentBytes);
+    socket.destroy();
+    expect(transport.acknowledgedBytes()).toBeUndefined();
+  });
+
+  it("ends a connection that takes nothing so that the client hears of it", async () => {
+    const transport = new TcpTransport(socket, clock);
+    const ended = once(client, "error");
+    client.resume();
+    transport.reset();
+    expect(await ended).toMatchObject([{ code: "ECONNRESET" }]);
   });
 });

@@ -45,6 +45,7 @@ class ServerEnd implements Transport {
   readonly localAddress = "192.0.2.1";
   readonly remoteAddress: string;
   queuedBytes = 0;
+  sentBytes = 0;
   readonly #client: InProcessTransport;
 
   constructor(client: InProcessTransport, remoteAddress: string) {
@@ -52,7 +53,12 @@ class ServerEnd implements Transport {
     this.remoteAddress = remoteAddress;
   }
 
+  acknowledgedBytes(): number | undefined {
+    return this.#client.acknowledges ? this.sentBytes - this.queuedBytes : undefined;
+  }
+
   send(buffers: readonly Buffer[], done?: () => void): void {
+    for (const { length } of buffers) this.sentBytes += length;
     this.#client.deliver(buffers, done);
   }
 
@@ -71,6 +77,10 @@ class ServerEnd implements Transport {
   destroy(): void {
     this.#client.close("server");
   }
+
+  reset(): void {
+    this.#client.close("server");
+  }
 }
 
 /**
@@ -86,6 +96,8 @@ export class InProcessTransport implements ClientTransport {
   endedBy: "client" | "server" | undefined;
   /** The server takes no bytes for now. */
   paused = false;
+  /** Whether the server's system tells what has arrived. */
+  acknowledges = true;
   /** While set, the client takes no bytes: they queue up in the server. */
   #holding = false;
   readonly #serverEnd: ServerEnd;

@@ -33,6 +33,7 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   if (message.requestedOplockLevel === OplockLevel.LEASE && !namesSameLease(message, open)) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
+  open.connection = connection;
   return open;
 }
 

@@ -26,7 +26,10 @@ export function reconnectOpen(request: Request, message: CreateRequest, asked: D
 export function takeUp(request: Request, open: FileOpen): void {
   const { server } = request;
   server.durableOpens.reconnect(open, request.session, request.tree, server.allocateFileId());
+  open.connection = request.connection;
   open.channelSequence.restart(request.header.channelSequence);
+  // The client hears of a break once it has the answer to this request.
+  request.onResponse = () => queueMicrotask(() => server.breakNotices.clientIsBack(open));
 }
 
 /**

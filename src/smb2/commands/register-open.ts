@@ -92,6 +92,7 @@ export function register(request: Request, parameters: OpenParameters, found: Re
     onClose: new Set(),
     resumeKey: undefined,
     eaIndex: 1,
+    connection: request.connection,
     clientGuid: request.connection.clientGuid,
     desiredAccess: parameters.desiredAccess,
     createAction: CreateAction.OPENED,

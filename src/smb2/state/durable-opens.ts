@@ -70,6 +70,7 @@ export class DurableOpens {
 
   #wait(open: FileOpen, { owner, timeout }: Durability): void {
     open.isDisconnected = true;
+    open.connection = undefined;
     this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
     this.#waiting.set(
       open,

@@ -3,6 +3,7 @@
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NamedPipe } from "../../rpc/pipe.ts";
 import type { DirectoryCursor, DirectoryEntry } from "../../vfs/volume.ts";
+import type { Connection } from "../connection.ts";
 import type { AppInstance } from "./app-instance.ts";
 import type { ChannelSequence } from "./channel-sequence.ts";
 import type { Durability } from "./durability.ts";
@@ -75,6 +76,8 @@ export interface FileOpen extends OpenBase {
   resumeKey: Buffer | undefined;
   /** Position for EA enumeration without restart (Open.CurrentEaIndex). */
   eaIndex: number;
+  /** Open.Connection: on which it was opened or taken up again; `undefined` once that is gone. */
+  connection: Connection | undefined;
   /** ClientGuid of the connection that the handle was opened on, 16 bytes. */
   readonly clientGuid: Buffer;
   /** DesiredAccess as the client asked for it. */

@@ -19,7 +19,7 @@ export interface Break {
   readonly to: number;
   /** Bits that it may keep by now: fewer than `to` where something else has asked for more meanwhile. */
   readonly allowed: number;
-  readonly stopTimer: () => void;
+  readonly stopWaiting: () => void;
 }
 
 /** An oplock of the kind that belongs to one open (Open.OplockLevel, MS-SMB2 3.3.1.10), in terms of what it lets a client cache. */
@@ -48,18 +48,22 @@ export interface CacheUser {
 /** Nobody in particular: a process outside of the server, for instance. */
 export const STRANGER: CacheUser = { lease: undefined };
 
-/** How holders hear of a break, and when it ends by itself. */
+/** How holders hear of a break, and when it ends by itself (MS-SMB2 3.3.4.6, 3.3.4.7). */
 export interface BreakEvents {
   /**
-   * Sends the break notification (MS-SMB2 3.3.4.6, 3.3.4.7).
-   * @param from,to `LeaseState` bits before and after
-   * @returns false where no connection is left that could carry it
+   * Tells a holder that it has lost everything, which it does not acknowledge.
+   * @param from `LeaseState` bits that it held
    */
-  notify(holder: CacheHolder, from: number, to: number, acknowledge: boolean): boolean;
+  tell(holder: CacheHolder, from: number): void;
+  /**
+   * Tells a holder what to give up, now or when its client is back, and starts the acknowledgment timer (MS-SMB2 3.3.2.1, 3.3.2.5).
+   * @param from,to `LeaseState` bits before and after
+   * @param expired called where the acknowledgment does not come in time
+   * @returns ends the wait; `undefined` where no connection is left, and nobody to wait for
+   */
+  ask(holder: CacheHolder, from: number, to: number, expired: () => void): (() => void) | undefined;
   /** The holder could not be told, and has lost everything: a durable handle without a client closes (MS-SMB2 3.3.4.6). */
   unreachable(holder: CacheHolder): Awaitable<void>;
-  /** Starts the acknowledgment timer (MS-SMB2 3.3.2.1, 3.3.2.5) and returns the way to stop it. */
-  startTimer(expired: () => void): () => void;
 }
 
 /** What an operation takes away from others (the local variables of MS-FSA 2.1.4.12). */
@@ -287,16 +291,18 @@ export class Oplock {
     // Only the caching of reads ends without an acknowledgment.
     if (state === R) {
       this.#set(holder, NONE);
-      this.#events.notify(holder, state, NONE, false);
-    } else if (this.#events.notify(holder, state, to, true)) {
-      // A client that does not answer has lost what it cached.
-      const stopTimer = this.#events.startTimer(() => this.#settle(holder, NONE));
-      holder.breaking = { to, allowed: to, stopTimer };
-    } else {
-      this.#set(holder, NONE);
-      const ended = this.#events.unreachable(holder);
-      if (ended instanceof Promise) this.#ending = Promise.all([this.#ending, ended]).then(() => {});
+      this.#events.tell(holder, state);
+      return;
     }
+    // A client that does not answer has lost what it cached.
+    const stopWaiting = this.#events.ask(holder, state, to, () => this.#settle(holder, NONE));
+    if (stopWaiting !== undefined) {
+      holder.breaking = { to, allowed: to, stopWaiting };
+      return;
+    }
+    this.#set(holder, NONE);
+    const ended = this.#events.unreachable(holder);
+    if (ended instanceof Promise) this.#ending = Promise.all([this.#ending, ended]).then(() => {});
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -337,7 +343,7 @@ export class Oplock {
     const { breaking } = holder;
     if (breaking === undefined) return;
     holder.breaking = undefined;
-    breaking.stopTimer();
+    breaking.stopWaiting();
     this.#set(holder, state);
     // What follows comes after the answer to the acknowledgment. Who waits does so until the client has heard everything.
     if ((state & ~breaking.allowed) === 0) this.#wake();
@@ -383,7 +389,7 @@ export class Oplock {
   }
 
   #drop(holder: CacheHolder): void {
-    holder.breaking?.stopTimer();
+    holder.breaking?.stopWaiting();
     holder.breaking = undefined;
     this.#set(holder, NONE);
     this.#wake();

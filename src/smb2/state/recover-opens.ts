@@ -134,6 +134,7 @@ function restore(record: PersistentOpen, tree: TreeConnect, stream: SharedStream
     onClose: new Set(),
     resumeKey: undefined,
     eaIndex: 1,
+    connection: undefined,
     clientGuid: record.clientGuid,
     createAction: record.createAction,
     desiredAccess: record.desiredAccess,
