@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Which cases smbtorture has, and what each suite needs besides a share. */
+import { fileURLToPath } from "node:url";
 import { must } from "../lib/process.ts";
 
 /** No pass or fail to compare: benchmarks, scanners, interactive holds, and what only a Samba with local access can be asked. */
@@ -37,11 +38,11 @@ export async function listSuites(): Promise<TortureSuite[]> {
 }
 
 /**
- * Fits a name as smbtorture prints it (`eof`) to a full name (`smb2.read.eof`): tests of a nested suite are printed
- * without its name, a test that is its own suite is printed alone.
+ * Fits a name as smbtorture prints it (`eof`) to one of the full names that it may be (`smb2.read.eof`): tests of a nested
+ * suite are printed without its name where they were asked for one by one, a test that is its own suite is printed alone.
  */
-export function caseNamed(suite: TortureSuite, printed: string): string | undefined {
-  return suite.cases.find((name) => name === `${suite.name}.${printed}` || name.endsWith(`.${printed}`));
+export function caseNamed(suite: string, candidates: readonly string[], printed: string): string | undefined {
+  return candidates.find((name) => name === `${suite}.${printed}` || name.endsWith(`.${printed}`));
 }
 
 /** The file that set-sparse-ioctl and zero-data-ioctl work on. */
@@ -66,14 +67,14 @@ const options: Record<string, readonly string[]> = {
 };
 
 /** These cut connections by dropping their packets, each by a rule for its own port in the suite's network namespace. */
+const iptables = fileURLToPath(new URL("settled-iptables", import.meta.url));
 for (const suite of ["smb2.multichannel", "smb2.replay", "smb2.oplock", "smb2.lease"]) {
-  options[suite] = [...(options[suite] ?? []), torture("use_iptables", "yes")];
+  options[suite] = [...(options[suite] ?? []), torture("use_iptables", "yes"), torture("iptables_command", iptables)];
 }
 
 /** Why the result of a case is not judged: it hangs on fractions of a second, and changes from run to run. */
 export function unsteadiness(name: string): string | undefined {
   if (name === "smb2.oplock.batch22b") return "measures a timer of 35 s in whole seconds, of which it takes 35 at most";
-  if (name.startsWith("smb2.multichannel.oplocks.")) return "races dropped packets against breaks of oplocks";
   return undefined;
 }
 

@@ -73,9 +73,10 @@ async function executeAs(
   options: ExecuteOptions,
 ): Promise<CaseResult[]> {
   const done = new Map<string, CaseResult>();
+  const undecided = () => wanted.filter((name) => !done.has(name));
   for (let whole = wanted.length === suite.cases.length; done.size < wanted.length; whole = false) {
     const server = await options.server();
-    const left = wanted.filter((name) => !done.has(name));
+    const left = undecided();
     const result = await run(
       "smbtorture",
       [
@@ -88,15 +89,15 @@ async function executeAs(
     const { results, unfinished } = parseSubunit(result.output);
     const before = done.size;
     for (const { printed, status, detail } of results) {
-      const name = caseNamed(suite, printed);
-      if (name !== undefined && !done.has(name)) done.set(name, { name, status, detail });
+      const name = caseNamed(suite.name, undecided(), printed);
+      if (name !== undefined) done.set(name, { name, status, detail });
     }
     if (done.size >= wanted.length) break;
     const why = result.timedOut
       ? `no result within ${options.timeout / 1000} s`
       : `smbtorture ended with ${result.status}`;
-    const blamed = unfinished === undefined ? undefined : caseNamed(suite, unfinished);
-    const name = blamed !== undefined && !done.has(blamed) ? blamed : done.size > before ? undefined : left[0];
+    const blamed = unfinished === undefined ? undefined : caseNamed(suite.name, undecided(), unfinished);
+    const name = blamed ?? (done.size > before ? undefined : left[0]);
     if (name !== undefined) done.set(name, { name, status: "fail", detail: `${why}\n${result.output.slice(-1000)}` });
   }
   return wanted.flatMap((name) => done.get(name) ?? []);

@@ -7,7 +7,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Connection } from "../connection.ts";
 import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
 import { deriveSessionKeys, deriveSigningKey } from "../crypto/key-derivation.ts";
-import { createSigner, type Signer, SigningAlgorithm } from "../crypto/signing.ts";
+import { createSigner, SigningAlgorithm } from "../crypto/signing.ts";
 import type { Request } from "../request.ts";
 import { type PendingAuthentication, Session } from "../state/session.ts";
 import { Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../wire/constants.ts";
@@ -165,10 +165,8 @@ function finishNew(
       cipherKeyLength: connection.cipher === undefined ? undefined : cipherKeyLength(connection.cipher),
     });
     session.signingRequired = clientRequires || options.signingRequired;
-    session.channels.set(connection, {
-      connection,
-      signer: createSigner(connection.signingAlgorithm, keys.signingKey),
-    });
+    session.signer = createSigner(connection.signingAlgorithm, keys.signingKey);
+    session.channels.set(connection, { connection, signer: session.signer });
     if (connection.cipher !== undefined && keys.serverOut !== undefined && keys.serverIn !== undefined) {
       session.cipher = createMessageCipher({
         cipher: connection.cipher,
@@ -225,7 +223,8 @@ function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
   if (session === undefined || session.state === "closing") throw new SmbError(NtStatus.USER_SESSION_DELETED);
   // Whatever the outcome, a client that has the key can trust the answer. Nobody else gets anything signed: with AES-GMAC
   // a second signature under one MessageId would give the key away.
-  const signer = request.isSigned ? verifiedSigner(request, session) : undefined;
+  const isSigned = request.isSigned && session.signer?.verify([request.reader.buffer]) === true;
+  const signer = isSigned ? session.signer : undefined;
   request.responseSigner = signer;
   request.session = session;
   if (session.state === "in-progress") throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);
@@ -252,13 +251,6 @@ function checkAlgorithms(connection: Connection, session: Session): void {
   const sessions = session.signingAlgorithm === SigningAlgorithm.AES_GMAC;
   if (own && !sessions) throw new SmbError(NtStatus.NOT_SUPPORTED);
   if (sessions && !own) throw new SmbError(NtStatus.REQUEST_OUT_OF_SEQUENCE);
-}
-
-/** Binding requests are signed with the key of a channel that exists already. */
-function verifiedSigner(request: Request, session: Session): Signer | undefined {
-  for (const { signer } of session.channels.values()) {
-    if (signer.verify([request.reader.buffer])) return signer;
-  }
 }
 
 function finishBinding(request: Request, session: Session, step: DoneStep, pending: PendingAuthentication): void {

@@ -37,6 +37,8 @@ export class Session {
   /** Session.SessionKey, 16 bytes. */
   sessionKey: Buffer | undefined;
   fullSessionKey: Buffer | undefined;
+  /** Session.SigningKey: of the first channel, and for requests to bind others, though the first one may be gone by then. */
+  signer: Signer | undefined;
   signingRequired = false;
   encryptData = false;
   cipher: MessageCipher | undefined;

@@ -259,8 +259,11 @@ describe("SESSION_SETUP", () => {
       // The session outlives its first connection.
       session.connection.close();
       await settle();
-      expect((await file.exchange(requests.close(file.fileId), { connection: second })).status).toBe(0);
+      const third = await harness.connect(negotiate, guid);
+      await session.bind(third, alice);
       second.close();
+      expect((await file.exchange(requests.close(file.fileId), { connection: third })).status).toBe(0);
+      third.close();
       await settle();
       expect(harness.server.sessions.size).toBe(0);
       expect(harness.errors).toEqual([]);
