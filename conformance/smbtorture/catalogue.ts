@@ -105,12 +105,12 @@ export function shareOf(suite: string): string {
 
 /** Seconds that the slow suites take, so that they start first. */
 const slow: Readonly<Record<string, number>> = {
+  "smb2.multichannel": 245,
   "smb2.lease": 180,
   "smb2.replay": 140,
   "smb2.oplock": 110,
   "smb2.notify": 100,
   "smb2.lock": 60,
-  "smb2.multichannel": 20,
   "smb2.timestamps": 17,
   "smb2.create": 11,
   "smb2.dir": 11,

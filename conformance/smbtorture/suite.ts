@@ -49,7 +49,7 @@ function readOptions(args: readonly string[]): Options {
       update: { type: "boolean", default: false },
       results: { type: "string" },
       jobs: { type: "string", default: "2" },
-      timeout: { type: "string", default: "300" },
+      timeout: { type: "string", default: "600" },
       fs: { type: "string", default: "xfs" },
     },
   });

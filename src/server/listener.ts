@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createServer, type Server, type Socket } from "node:net";
-import type { Clock, Logger, Transport } from "../smb2/server-context.ts";
+import type { Logger, Transport } from "../smb2/server-context.ts";
 import type { HostPort } from "./config/units.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
+import { type WatchOptions, watchDelivery, watchLogOn } from "./connection-watch.ts";
 import { listenOn } from "./listen.ts";
+import { keepAlive } from "./tcp-options.ts";
 import { plainAddress, type Served, TcpTransport } from "./tcp-transport.ts";
 
 /** The protocol's side of a connection, as far as the listener needs it. */
@@ -20,23 +22,17 @@ export interface ServedConnection extends Served {
   closed(): void;
   /** Ends the connection at once. */
   disconnect(): void;
+  /** Ends a connection that gets nothing through. */
+  giveUp(): void;
 }
 
-export interface ListenerOptions {
+export interface ListenerOptions extends WatchOptions {
   readonly log: Logger;
-  readonly clock: Clock;
   /** Connections at most, over all and from one address. */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** Milliseconds that a new connection has to send its NEGOTIATE. */
-  readonly negotiateTimeout: number;
-  /** Milliseconds that a connection may be without anybody logged on. */
-  readonly authenticateTimeout: number;
   serve(transport: Transport): ServedConnection;
 }
-
-/** Milliseconds of silence before the system asks whether the client is still there. */
-const KEEP_ALIVE_DELAY = 30_000;
 
 /** Milliseconds between two looks at whether requests are still being worked on. */
 const DRAIN_INTERVAL = 20;
@@ -73,10 +69,7 @@ export class Listener {
   async listen(addresses: readonly HostPort[]): Promise<void> {
     try {
       for (const address of addresses) {
-        const server = createServer(
-          { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY, pauseOnConnect: true },
-          (socket) => this.#accept(socket),
-        );
+        const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => this.#accept(socket));
         this.#servers.push(server);
         this.#addresses.push(await listenOn(server, address));
         server.on("error", (error) => this.#options.log.error({ err: error }, "accepting connections failed"));
@@ -139,17 +132,24 @@ export class Listener {
       this.#logRefusal(address, bound);
       return;
     }
+    keepAlive(accepted, this.#options.unreachableTimeout);
     const transport = new TcpTransport(accepted, clock);
     const connection = this.#options.serve(transport);
     transport.serve(connection);
     this.#connections.add(connection);
     log.debug({ client: address }, "connection accepted");
-    const stopWatching = this.#watch(connection, address);
+    const stops = [
+      watchLogOn(connection, this.#options, (reason) => {
+        log.info({ client: address, reason }, "connection ended");
+        connection.disconnect();
+      }),
+      watchDelivery(connection, this.#options, () => connection.giveUp()),
+    ];
     const { socket } = transport;
     // Resets and timeouts of the network: "close" follows.
     socket.on("error", (error) => log.debug({ client: address, reason: error.message }, "connection broke"));
     socket.on("close", () => {
-      stopWatching();
+      for (const stop of stops) stop();
       this.#connections.delete(connection);
       if (this.#connections.size === 0) {
         this.#onEmpty?.();
@@ -158,35 +158,6 @@ export class Listener {
       connection.closed();
       log.debug({ client: address }, "connection closed");
     });
-  }
-
-  /** Ends connections that hold a place without being of use to a user. */
-  #watch(connection: ServedConnection, client: string): () => void {
-    const { clock, log, negotiateTimeout, authenticateTimeout } = this.#options;
-    const end = (reason: string) => {
-      log.info({ client, reason }, "connection ended");
-      connection.disconnect();
-    };
-    let wasAuthenticated = false;
-    const checkAuthenticated = () => {
-      const isAuthenticated = connection.isAuthenticated;
-      if (!isAuthenticated && !wasAuthenticated) {
-        end("nobody logged on");
-        return;
-      }
-      // A client that logged off since the last look has one more period to log on again.
-      wasAuthenticated = isAuthenticated;
-      timer = clock.after(authenticateTimeout, checkAuthenticated);
-    };
-    const checkNegotiated = () => {
-      if (connection.dialect === 0) {
-        end("no NEGOTIATE");
-        return;
-      }
-      timer = clock.after(Math.max(authenticateTimeout - negotiateTimeout, 0), checkAuthenticated);
-    };
-    let timer = clock.after(negotiateTimeout, checkNegotiated);
-    return () => timer.cancel();
   }
 
   /** A flood of connections shall not become a flood of log lines. */

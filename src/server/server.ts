@@ -75,6 +75,8 @@ export interface ServerOptions {
   /** Milliseconds that a connection has until its NEGOTIATE, and until a user is logged on. Default 10 s and 60 s. */
   readonly negotiateTimeout?: number;
   readonly authenticateTimeout?: number;
+  /** Milliseconds after which a client is gone whose system acknowledges nothing. Default 2 minutes. */
+  readonly unreachableTimeout?: number;
   /** Default: none. A pino logger will do. */
   readonly logger?: Logger;
   readonly metrics?: Metrics;
@@ -154,6 +156,7 @@ export class Server {
       maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? 1024,
       negotiateTimeout: options.negotiateTimeout ?? 10_000,
       authenticateTimeout: options.authenticateTimeout ?? 60_000,
+      unreachableTimeout: options.unreachableTimeout ?? 120_000,
       serve: (transport) => smb.accept(transport),
     });
     this.#running = { smb, listener };

@@ -219,6 +219,7 @@ function serverOptions(config: ServerConfig): Omit<ServerOptions, "shares"> {
     maxDisconnectedOpens: limits.disconnectedOpens,
     maxDisconnectedOpensPerUser: limits.disconnectedOpensPerUser,
     sessionLifetime: timeouts.session ?? 0,
+    sessionIdleTimeout: timeouts.idle ?? 0,
     durableTimeout: timeouts.durable,
     maxDurableTimeout: timeouts.durableMaximum,
     maxResilientTimeout: timeouts.resilientMaximum,
@@ -235,5 +236,6 @@ function serverOptions(config: ServerConfig): Omit<ServerOptions, "shares"> {
     maxConnectionsPerAddress: limits.connectionsPerAddress,
     negotiateTimeout: timeouts.negotiate,
     authenticateTimeout: timeouts.authenticate,
+    unreachableTimeout: timeouts.unreachable,
   };
 }

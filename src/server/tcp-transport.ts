@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { MAXIMUM_BUFFERS, sendNow } from "../native/socket.ts";
 import type { Clock, Transport } from "../smb2/server-context.ts";
 import { descriptorOf, type Receiver, readInto } from "./socket-reader.ts";
-import { bytesAcknowledged } from "./tcp-info.ts";
+import { bytesAcknowledged } from "./tcp-options.ts";
 
 /** Bytes that may wait for a client that does not take its answers before nothing more is read from it. */
 const HIGH_WATER_MARK = 16 * 1024 * 1024;

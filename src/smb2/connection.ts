@@ -384,7 +384,7 @@ export class Connection {
     this.transport.destroy();
   }
 
-  /** Ends a connection that gets nothing through to the client, which has others. */
+  /** Ends a connection that gets nothing through to the client: it has another one, or is gone. */
   giveUp(): void {
     if (this.#closed) return;
     this.server.context.log.info({ client: this.remoteAddress, reason: "nothing gets through" }, "connection ended");

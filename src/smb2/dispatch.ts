@@ -101,6 +101,7 @@ function verifySession(request: Request, needed: boolean, unauthenticated: boole
   }
   if (header.command === Command.NEGOTIATE) return;
   request.session = session;
+  session.lastUsed = request.server.context.clock.now();
   chain.session = session;
   if (session.state === "valid" || session.state === "expired") verifyProtection(request, session);
   if (!needed) return;

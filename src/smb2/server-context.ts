@@ -82,6 +82,8 @@ export interface ProtocolOptions {
   readonly maxLocksPerOpen: number;
   /** Time after which a session expires and its client has to authenticate again; 0: for no other reason than its credentials. */
   readonly sessionLifetime: number;
+  /** Time after which a session ends that asks nothing and has nothing open; 0: none. */
+  readonly sessionIdleTimeout: number;
   /** Time that a durable handle waits for its client where the client names none; milliseconds as the next two. */
   readonly durableTimeout: number;
   /** The longest time that a client may ask for with a durable handle. */
@@ -110,6 +112,7 @@ export const defaultProtocolOptions: ProtocolOptions = {
   maxAsyncPerConnection: 2048,
   maxLocksPerOpen: 16_384,
   sessionLifetime: 0,
+  sessionIdleTimeout: 0,
   durableTimeout: 60_000,
   maxDurableTimeout: 300_000,
   maxResilientTimeout: 300_000,

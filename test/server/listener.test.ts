@@ -42,6 +42,10 @@ class FakeConnection implements ServedConnection {
     this.transport.destroy();
   }
 
+  giveUp(): void {
+    this.transport.reset();
+  }
+
   nextChunk(): Promise<void> {
     return new Promise((resolve) => {
       this.#onReceive = resolve;
@@ -69,6 +73,7 @@ describe("Listener", () => {
       maxConnectionsPerAddress: 100,
       negotiateTimeout: 10_000,
       authenticateTimeout: 60_000,
+      unreachableTimeout: 120_000,
       serve(transport) {
         const connection = new FakeConnection(transport);
         served.push(connection);
@@ -192,6 +197,7 @@ describe("Listener", () => {
       maxConnectionsPerAddress: 1,
       negotiateTimeout: 1,
       authenticateTimeout: 1,
+      unreachableTimeout: 120_000,
       serve: (transport) => new FakeConnection(transport),
     });
     await expect(other.listen([LOCALHOST, taken])).rejects.toThrow(StartupError);

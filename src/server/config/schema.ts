@@ -66,6 +66,8 @@ const limits = z.strictObject({
 const timeouts = z.strictObject({
   negotiate: duration().default(10_000),
   authenticate: duration().default(60_000),
+  unreachable: duration({ minimum: 8_000 }).default(120_000),
+  idle: duration({ minimum: 1_000 }).optional(),
   session: duration().optional(),
   shutdown: duration().default(10_000),
   durable: duration().default(defaultProtocolOptions.durableTimeout),

@@ -8,6 +8,7 @@ import type { Connection } from "../connection.ts";
 import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
 import { deriveSessionKeys, deriveSigningKey } from "../crypto/key-derivation.ts";
 import { createSigner, SigningAlgorithm } from "../crypto/signing.ts";
+import { watchIdleness } from "../idle-sessions.ts";
 import type { Request } from "../request.ts";
 import { type PendingAuthentication, Session } from "../state/session.ts";
 import { Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../wire/constants.ts";
@@ -182,6 +183,7 @@ function finishNew(
     session.channels.set(connection, { connection, signer: noSigner });
   }
   session.state = "valid";
+  watchIdleness(server, session);
   connection.allowLargeFrames();
   metrics.sessions(1);
   log.info(

@@ -42,6 +42,8 @@ export class Session {
   signingRequired = false;
   encryptData = false;
   cipher: MessageCipher | undefined;
+  /** Session.IdleTime: of the last request, milliseconds since 1970. */
+  lastUsed = 0;
   /** FILETIME at which the credentials end. */
   expires: bigint | undefined;
   readonly dialect: number;
