@@ -26,6 +26,7 @@ const recordSchema = z.object({
   path: z.array(z.string()),
   stream: z.string(),
   fileId: u64,
+  reference: bytes.optional(),
   owner: z.string(),
   timeout: u32,
   clientGuid: guid,

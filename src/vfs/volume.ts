@@ -320,8 +320,11 @@ export interface Volume {
    */
   unlink(file: VolumeFile, path: NtPath): Awaitable<void>;
 
-  /** Opens by file id (FILE_OPEN_BY_FILE_ID), where the volume can. */
-  openById?(fileId: bigint): Awaitable<OpenedFile | undefined>;
+  /**
+   * Opens by file id (FILE_OPEN_BY_FILE_ID), under a name that the file has now, where the volume can.
+   * @param reference what {@link VolumeFile.reference} gave for the file, where it gave anything: the id may be another file's by now
+   */
+  openById?(fileId: bigint, reference?: Buffer): Awaitable<OpenedFile | undefined>;
 
   /** Flushes everything and gives up all resources. */
   close(): Awaitable<void>;
@@ -331,6 +334,12 @@ export interface Volume {
 export interface VolumeFile {
   readonly fileId: bigint;
   readonly directory: boolean;
+
+  /**
+   * What {@link Volume.openById} needs besides the id to find this file and no other, after a restart too; opaque. `undefined`: nothing,
+   * or the file cannot be found in that way.
+   */
+  reference?(): Buffer | undefined;
 
   stat(): Awaitable<FileStat>;
   setBasic(change: BasicChange): Awaitable<void>;

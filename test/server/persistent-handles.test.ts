@@ -16,6 +16,7 @@ const record: PersistentOpen = {
   path: ["Übung", "b.txt"],
   stream: "s",
   fileId: 1n << 63n,
+  reference: Buffer.from("0400aabb", "hex"),
   owner: "S-1-5-21-1-2-3-1001",
   timeout: 60_000,
   clientGuid: Buffer.alloc(16, 1),

@@ -114,7 +114,7 @@ export function acquireLease(request: Request, open: FileOpen, wanted: LeaseRequ
 
 /**
  * Whether a client that takes a handle up again names the lease of that handle, or none where it has none (MS-SMB2 3.3.5.9.7,
- * 3.3.5.9.12).
+ * 3.3.5.9.12). Besides its present name the file goes by the one under which the client has opened it: somebody may have renamed it.
  * @throws SmbError INVALID_PARAMETER it names another file
  */
 export function namesLeaseOf({ connection }: Request, message: CreateRequest, open: FileOpen): boolean {
@@ -124,10 +124,15 @@ export function namesLeaseOf({ connection }: Request, message: CreateRequest, op
   // The version does not matter: clients ask with either for what they got with the other.
   const { leaseKey } = decodeLease(data);
   if (leaseId(connection.clientGuid, leaseKey) !== lease.id) return false;
-  const path = parseSharePath(message.name.replaceAll("/", "\\"));
-  const sameName = samePath(path.components, lease.link.path) && foldName(path.stream) === foldName(lease.stream.name);
-  if (!sameName && !lease.fileDeleteOnClose) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (!isNamed(lease, message.name) && foldName(message.name) !== foldName(open.fileName) && !lease.fileDeleteOnClose) {
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  }
   return true;
+}
+
+function isNamed({ link, stream }: Lease, name: string): boolean {
+  const path = parseSharePath(name.replaceAll("/", "\\"));
+  return samePath(path.components, link.path) && foldName(path.stream) === foldName(stream.name);
 }
 
 /** SMB2_CREATE_RESPONSE_LEASE or _V2 (MS-SMB2 2.2.14.2.10, 2.2.14.2.11). */

@@ -31,6 +31,8 @@ export interface PersistentOpen {
   readonly stream: string;
   /** Id of the file in its volume: another file under the same name is not the one that was open. */
   readonly fileId: bigint;
+  /** What finds the file in its volume under another name (`VolumeFile.reference`), where it needs more than the id. */
+  readonly reference?: Buffer | undefined;
   /** SID of the user who may take the handle up again. */
   readonly owner: string;
   /** Milliseconds that the server waits for the client. */

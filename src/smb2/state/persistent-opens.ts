@@ -116,6 +116,7 @@ function recordOf(open: FileOpen, expected: CacheRights = rightsOf(open)): Persi
     path: link.path,
     stream: stream.name,
     fileId: open.file.node.fileId,
+    reference: open.file.node.reference?.(),
     owner: durability.owner,
     timeout: durability.timeout,
     clientGuid: open.clientGuid,

@@ -2,6 +2,7 @@
 
 import { foldName } from "../../nt/names.ts";
 import { SmbError } from "../../nt/status.ts";
+import type { OpenedFile, Volume } from "../../vfs/volume.ts";
 import type { Smb2Server } from "../server.ts";
 import type { Share } from "../server-context.ts";
 import { Dialect } from "../wire/constants.ts";
@@ -11,13 +12,13 @@ import { LockSequences } from "./lock-sequences.ts";
 import type { FileOpen } from "./open.ts";
 import type { KeptLease, PersistentOpen } from "./persistent-open.ts";
 import { Session } from "./session.ts";
-import { type FileTable, SharedStream } from "./shared-file.ts";
+import { type FileTable, SharedStream, samePath } from "./shared-file.ts";
 import { TreeConnect } from "./tree-connect.ts";
 
 /**
  * Opens again what clients held with persistent handles when the server ended, before any client can come in between: share
- * modes, locks and cache rights hold from the first moment, and wait for their clients as after a cut. A handle whose file is
- * gone, or is another one by now, is given up.
+ * modes, locks and cache rights hold from the first moment, and wait for their clients as after a cut. A file that somebody has
+ * renamed meanwhile is found where the volume can; a handle whose file is gone is given up.
  */
 export async function recoverOpens(server: Smb2Server): Promise<void> {
   const { persistentOpens, context } = server;
@@ -43,11 +44,14 @@ async function recover(server: Smb2Server, record: PersistentOpen): Promise<stri
   if (share === undefined || !share.continuousAvailability) return "the share is gone, or not continuously available";
   const files = server.fileTable(share.volume);
   try {
-    const opened = await share.volume.open(record.path);
+    const opened = await findFile(share.volume, record);
     if (opened === undefined) return "the file is gone";
+    if (!samePath(opened.path, record.path)) {
+      const fields = { share: record.share, path: record.path.join("\\"), now: opened.path.join("\\") };
+      server.context.log.info(fields, "the file of a persistent handle was renamed meanwhile");
+    }
     const file = files.hold(opened.file);
     try {
-      if (file.node.fileId !== record.fileId) return "another file has its name";
       const key = foldName(record.stream);
       const data = file.streams.get(key)?.data ?? (await file.node.openStream(record.stream));
       if (data === undefined) return "the stream is gone";
@@ -73,6 +77,16 @@ async function recover(server: Smb2Server, record: PersistentOpen): Promise<stri
     if (!(error instanceof SmbError)) throw error;
     return error.message;
   }
+}
+
+/** Opens the file itself, under whatever name it has by now. What is a file of its name only is another one. */
+async function findFile(volume: Volume, { path, fileId, reference }: PersistentOpen): Promise<OpenedFile | undefined> {
+  const found = await volume.openById?.(fileId, reference);
+  if (found !== undefined || reference !== undefined) return found;
+  const named = await volume.open(path);
+  if (named === undefined || named.file.fileId === fileId) return named;
+  await named.file.close();
+  return undefined;
 }
 
 /** Gives a handle back the lease that it had, or as much of it as nobody else has. */

@@ -23,6 +23,7 @@ import { PosixDirectoryCursor } from "./directory-cursor.ts";
 import { check, errnoError, errnoOf } from "./errno.ts";
 import { readExtendedAttributes, writeExtendedAttributes } from "./extended-attributes.ts";
 import { type FileKey, fileIdOf } from "./file-id.ts";
+import { referenceOf } from "./file-search.ts";
 import { attributesOf, defaultCreationTime, fileStat, mergeAttributes } from "./metadata.ts";
 import { NamedStream } from "./named-stream.ts";
 import { DirectoryReader } from "./native/directory.ts";
@@ -58,6 +59,10 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   get storage(): PosixContext["storage"] {
     return this.#context.storage;
+  }
+
+  reference(): Buffer | undefined {
+    return referenceOf(this.#context, this.descriptor.handle);
   }
 
   stat(): FileStat {

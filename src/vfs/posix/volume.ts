@@ -21,6 +21,7 @@ import { Descriptor } from "./descriptor.ts";
 import { check, Errno, errnoError } from "./errno.ts";
 import { PosixFile } from "./file.ts";
 import type { FileKey } from "./file-id.ts";
+import { FileSearch } from "./file-search.ts";
 import { type MountedVolume, mount, type PosixVolumeOptions } from "./mount.ts";
 import { clientName, storedName } from "./names.ts";
 import {
@@ -49,6 +50,7 @@ export class PosixVolume implements Volume {
   readonly outside: OutsideChanges;
   readonly #scratch: PosixPins | undefined;
   readonly #context: PosixContext;
+  readonly #search: FileSearch;
   readonly #fileMode: number;
   readonly #directoryMode: number;
   readonly #ending = new AbortController();
@@ -63,6 +65,7 @@ export class PosixVolume implements Volume {
     this.shared = new PosixSharedData(mounted.context);
     this.outside = mounted.context.outside;
     this.#context = mounted.context;
+    this.#search = new FileSearch(mounted.context);
     this.#fileMode = mounted.fileMode;
     this.#directoryMode = mounted.directoryMode;
   }
@@ -106,6 +109,17 @@ export class PosixVolume implements Volume {
       ),
       path: found.path,
     };
+  }
+
+  async openById(fileId: bigint, reference?: Buffer): Promise<OpenedFile | undefined> {
+    this.#mustBeOpen();
+    if (reference === undefined) return undefined;
+    const path = await this.#search.find(fileId, reference);
+    if (path === undefined) return undefined;
+    const opened = this.open(path === "" ? [] : path.split("/").map(clientName));
+    if (opened === undefined || opened.file.fileId === fileId) return opened;
+    void opened.file.close();
+    return undefined;
   }
 
   create(path: NtPath, options: CreateOptions): OpenedFile {

@@ -237,6 +237,38 @@ describe("persistent handles", () => {
     expect(await statusOf((await mount(harness, 2)).create("file"))).toBe("STATUS_SUCCESS");
   });
 
+  it("follow a file that was renamed meanwhile, under either name", async () => {
+    const lease = leaseContext({
+      version: 2,
+      leaseKey: guid(5),
+      leaseState: LeaseState.READ_CACHING | LeaseState.HANDLE_CACHING,
+      flags: 0,
+      parentLeaseKey: Buffer.alloc(16),
+      epoch: 3,
+    });
+    const file = await tree.create("file", {
+      ...asked(9, { contexts: [lease] }),
+      requestedOplockLevel: OplockLevel.LEASE,
+    });
+    await harness.server.shutdown();
+    const node = disk.open(["file"])?.file;
+    if (node === undefined) throw new Error("no file");
+    disk.rename(node, ["file"], ["renamed"], false);
+    disk.create(["file"], { directory: false, attributes: 0 });
+    for (const name of ["file", "renamed"]) {
+      await restart();
+      const again = await mount(harness);
+      expect(await statusOf(reconnect.v2(again, file, guid(9), PERSISTENT, [lease], "other"))).toBe(
+        "STATUS_INVALID_PARAMETER",
+      );
+      const back = await reconnect.v2(again, file, guid(9), PERSISTENT, [lease], name);
+      expect((await back.read(0, 4)).toString()).toBe("0123");
+      expect(harness.log.map(({ message }) => message)).toContain(
+        "the file of a persistent handle was renamed meanwhile",
+      );
+    }
+  });
+
   it("make room when nobody takes them up in time", async () => {
     await tree.create("file", { ...asked(9, { timeout: 5000 }), requestedOplockLevel: 0 });
     await restart();

@@ -143,15 +143,19 @@ export function openCases(harness: Harness): void {
       const directory = await makeDirectory(harness, ["Directory"]);
       const file = await makeFile(harness, ["Directory", "File"]);
       await put(file, "content");
-      const found = await volume.openById(file.fileId);
-      expect(found?.path).toEqual(["Directory", "File"]);
+      const reference = file.reference?.();
+      await volume.rename(directory, ["Directory"], ["Renamed"], false);
+      await volume.rename(file, ["Renamed", "File"], ["Renamed", "Other"], false);
+      const found = await volume.openById(file.fileId, reference);
+      expect(found?.path).toEqual(["Renamed", "Other"]);
       if (found !== undefined) {
         expect(await get(found.file)).toBe("content");
         await found.file.close();
       }
-      await volume.unlink(file, ["Directory", "File"]);
+      await volume.unlink(file, ["Renamed", "Other"]);
+      expect(await volume.openById(file.fileId, reference)).toBeUndefined();
       await closeAll(file, directory);
-      expect(await volume.openById(0xffff_ffff_ffff_fff0n)).toBeUndefined();
+      expect(await volume.openById(0xffff_ffff_ffff_fff0n, reference)).toBeUndefined();
     });
 
     it("gives two opens the same file", async () => {

@@ -24,12 +24,18 @@ export class DirectoryReader {
   #end = false;
   /** Type of the entry that {@link next} returned last: one of {@link EntryType} or another d_type. */
   type = 0;
+  #entry = 0;
 
   /** @param bufferSize bytes asked for at a time */
   constructor(fd: number, bufferSize = 32 * 1024) {
     this.#fd = fd;
     this.#buffer = Buffer.allocUnsafeSlow(bufferSize);
     this.#address = addressOf(this.#buffer);
+  }
+
+  /** Inode number of the entry that {@link next} returned last. */
+  get inode(): bigint {
+    return this.#buffer.readBigUInt64LE(this.#entry);
   }
 
   /** The next stored name, `undefined` at the end, a negated error number on failure. "." and ".." are left out. */
@@ -49,6 +55,7 @@ export class DirectoryReader {
       }
       const buffer = this.#buffer;
       const start = this.#offset;
+      this.#entry = start;
       const length = buffer.readUInt16LE(start + 16);
       this.#offset = start + length;
       const name = start + 19;
