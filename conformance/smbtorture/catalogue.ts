@@ -72,12 +72,6 @@ for (const suite of ["smb2.multichannel", "smb2.replay", "smb2.oplock", "smb2.le
   options[suite] = [...(options[suite] ?? []), torture("use_iptables", "yes"), torture("iptables_command", iptables)];
 }
 
-/** Why the result of a case is not judged: it hangs on fractions of a second, and changes from run to run. */
-export function unsteadiness(name: string): string | undefined {
-  if (name === "smb2.oplock.batch22b") return "measures a timer of 35 s in whole seconds, of which it takes 35 at most";
-  return undefined;
-}
-
 const administrators = new Set([
   // They make somebody else the owner of a file, which takes SeRestorePrivilege.
   ...["smb2.create.aclfile", "smb2.create.acldir", "smb2.acls.SDFLAGSVSCHOWN"],

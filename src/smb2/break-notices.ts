@@ -22,6 +22,11 @@ const LOOK_INTERVAL = 500;
  * four times in a local network, and enough of the acknowledgment timer is left for other channels.
  */
 const PATIENCE = 6;
+/**
+ * The same for the only connection of a client. Its end comes before that of the acknowledgment timer, which would take what the
+ * client caches, and let it write that into a file that others have changed, once the network is back.
+ */
+const LAST_PATIENCE = 60;
 
 /** A notification that its client may not have got, or has to acknowledge. */
 interface Notice {
@@ -46,7 +51,7 @@ interface Progress {
 /**
  * Break notifications, from the moment when a client loses a right to its acknowledgment. A channel can be dead without
  * anybody having said so: while a notification is on its way, the acknowledgments of TCP are watched, and a channel that gets
- * nothing through is ended where the client has another one. What a channel carried when it ended goes over the next one (MS-SMB2
+ * nothing through is ended: soon where the client has another one, else before the acknowledgment timer is. What a channel carried when it ended goes over the next one (MS-SMB2
  * 3.3.4.6, 3.3.4.7).
  */
 export class BreakNotices implements BreakEvents {
@@ -180,17 +185,20 @@ export class BreakNotices implements BreakEvents {
 
   #judge(connection: Connection, notices: readonly [CacheHolder, Notice][]): void {
     const acknowledged = connection.transport.acknowledgedBytes();
+    let isStuck = false;
     let alternative: Connection | undefined;
     for (const [holder, notice] of notices) {
       // Where nobody knows, only the end of the connection tells of a loss.
       notice.delivered = acknowledged === undefined || acknowledged >= notice.end;
-      if (!notice.delivered) alternative ??= this.#alternative(holder, connection);
-      else if (notice.expired === undefined) this.#notices.delete(holder);
+      if (!notice.delivered) {
+        isStuck = true;
+        alternative ??= this.#alternative(holder, connection);
+      } else if (notice.expired === undefined) this.#notices.delete(holder);
     }
     const before = this.#progress.get(connection);
     const looks = before !== undefined && before.acknowledged === acknowledged ? before.looks + 1 : 0;
     this.#progress.set(connection, { acknowledged, looks });
-    if (looks >= PATIENCE && alternative !== undefined) connection.giveUp();
+    if (isStuck && looks >= (alternative === undefined ? LAST_PATIENCE : PATIENCE)) connection.giveUp();
   }
 }
 

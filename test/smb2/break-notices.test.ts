@@ -183,7 +183,19 @@ describe("the notification of a break", () => {
       await waiting.pending;
     });
 
-    it("does not end that connection", async () => {
+    it("ends that before the acknowledgment timer, so that nothing cached is written back later", async () => {
+      await advance(30_000);
+      expect(waiting.isDone).toBe(false);
+      expect(first.transport.endedBy).toBeUndefined();
+      await advance(500);
+      await waiting.opened;
+      expect(first.transport.endedBy).toBe("server");
+      expect(harness.server.sessions.size).toBe(1);
+      expect(harness.clock.pendingTimers).toBe(0);
+    });
+
+    it("waits for the acknowledgment where it has arrived", async () => {
+      first.transport.hold(false);
       await advance(ACKNOWLEDGMENT_TIMEOUT - 1);
       expect(waiting.isDone).toBe(false);
       await advance(1);
