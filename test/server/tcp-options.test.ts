@@ -3,8 +3,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { expect, it } from "vitest";
-import { keepAlive } from "../../src/server/tcp-options.ts";
 import { bind, scratch } from "../../src/native/ffi.ts";
+import { keepAlive } from "../../src/server/tcp-options.ts";
 
 const getsockopt = bind<[number, number, number, number, number]>("getsockopt", "int", [
   ...(["int", "int", "int", "address", "address"] as const),

@@ -157,7 +157,7 @@ describe("TcpTransport", () => {
   });
 
   it("knows what the client's system has acknowledged", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     expect([transport.sentBytes, transport.acknowledgedBytes()]).toEqual([0, 0]);
     transport.send([Buffer.alloc(1000), Buffer.alloc(500)]);
     await vi.waitFor(() => expect(transport.acknowledgedBytes()).toBe(1500));
@@ -165,12 +165,12 @@ describe("TcpTransport", () => {
     transport.send([Buffer.alloc(32 * 1024 * 1024)]);
     await new Promise((resolve) => setImmediate(resolve));
     expect(transport.acknowledgedBytes()).toBeLessThan(transport.sentBytes);
-    socket.destroy();
+    transport.destroy();
     expect(transport.acknowledgedBytes()).toBeUndefined();
   });
 
   it("ends a connection that takes nothing so that the client hears of it", async () => {
-    const transport = new TcpTransport(socket, clock);
+    const transport = make();
     const ended = once(client, "error");
     client.resume();
     transport.reset();

@@ -2,9 +2,9 @@
 
 /** name_to_handle_at(2): a file's identity in its file system, which no other file gets after it. */
 
+import { bind, outcome, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
 import { close, OpenFlag, openOwn } from "./files.ts";
-import { bind, outcome, scratch } from "./libc.ts";
 
 /** MAX_HANDLE_SZ */
 const HANDLE_SIZE = 128;
