@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
+import { SmbError } from "../../nt/status.ts";
+import { TransportError } from "../../scsi/errors.ts";
 import type { LogicalUnit, LogicalUnitDescription } from "../../scsi/logical-unit.ts";
 import { fullAccessForUsers } from "../default-security.ts";
 import { Allocator, type Piece } from "./allocator.ts";
@@ -80,6 +82,11 @@ async function assemble(store: CatalogueStore, options: MountOptions): Promise<M
     try {
       await luns[index]?.ready();
     } catch (error) {
+      // Lost again before it could be looked at: it is, before anything else is done with it.
+      if (error instanceof SmbError && error.cause instanceof TransportError) {
+        log.error({ lun: address, err: error }, "a LUN of the volume is missing; it is waited for");
+        continue;
+      }
       throw new ArrayVolumeError(error instanceof Error ? error.message : String(error));
     }
   }
