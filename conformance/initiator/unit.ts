@@ -7,7 +7,7 @@ import type { LogicalUnit } from "../../src/scsi/logical-unit.ts";
 import { type IscsiUnitOptions, openIscsiUnit } from "../../src/scsi/open.ts";
 import { expect } from "../lib/report.ts";
 
-const clock: Clock = {
+export const clock: Clock = {
   now: () => Date.now(),
   after: (milliseconds, action) => {
     const timer = setTimeout(action, milliseconds);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A QEMU guest made from nothing but a kernel, a static busybox, some programs of this machine and a script. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type GuestKernel, loadOrder } from "./guest-kernel.ts";
-import { must, type RunResult, run } from "./process.ts";
+import { must, onExit, type RunResult, run } from "./process.ts";
 import { findTool } from "./tools.ts";
+
+const qemu = "qemu-system-x86_64";
 
 export interface GuestRoot {
   /** Where it is built. */
@@ -61,16 +64,93 @@ export async function buildInitramfs(guest: GuestRoot): Promise<string> {
   return archive;
 }
 
+/** A TCP port of this machine's loopback that leads to one of the guest. */
+export interface Forward {
+  readonly host: number;
+  readonly guest: number;
+}
+
+function qemuArguments(kernel: GuestKernel, initramfs: string, forwards: readonly Forward[]): string[] {
+  const forwarded = forwards.map(({ host, guest }) => `,hostfwd=tcp:127.0.0.1:${host}-10.0.2.15:${guest}`).join("");
+  return [
+    // Emulation works everywhere; a host with KVM can say so.
+    ...["-accel", process.env["QEMU_ACCEL"] ?? "tcg", "-cpu", "max", "-m", "1024", "-nographic", "-no-reboot"],
+    ...["-kernel", kernel.image, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=1"],
+    ...["-netdev", `user,id=n0${forwarded}`, "-device", "virtio-net-pci,netdev=n0,romfile="],
+  ];
+}
+
 /** Boots the guest, with 10.0.2.2 as its way to this machine's loopback, and waits for its power-off. */
 export function bootGuest(kernel: GuestKernel, initramfs: string, timeout: number): Promise<RunResult> {
-  return run(
-    "qemu-system-x86_64",
-    [
-      // Emulation works everywhere; a host with KVM can say so.
-      ...["-accel", process.env["QEMU_ACCEL"] ?? "tcg", "-cpu", "max", "-m", "1024", "-nographic", "-no-reboot"],
-      ...["-kernel", kernel.image, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=1"],
-      ...["-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile="],
-    ],
-    { timeout },
-  );
+  return run(qemu, qemuArguments(kernel, initramfs, []), { timeout });
+}
+
+/** A guest that runs beside the suite, and is spoken to on its console. */
+export class RunningGuest {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #release: () => void;
+  readonly #ended: Promise<void>;
+  #console = "";
+  #over = false;
+  /** Told whenever the console has said something, and when the guest has ended. */
+  #listener: (() => void) | undefined;
+
+  constructor(kernel: GuestKernel, initramfs: string, forwards: readonly Forward[] = []) {
+    this.#child = spawn(qemu, qemuArguments(kernel, initramfs, forwards));
+    this.#release = onExit(() => this.#child.kill("SIGKILL"));
+    const hear = (chunk: Buffer) => {
+      this.#console += chunk.toString("utf8").replaceAll("\r", "");
+      this.#listener?.();
+    };
+    this.#child.stdout.on("data", hear);
+    this.#child.stderr.on("data", hear);
+    this.#ended = new Promise((resolve) => {
+      const end = () => {
+        this.#over = true;
+        this.#listener?.();
+        resolve();
+      };
+      this.#child.once("error", end).once("close", end);
+    });
+  }
+
+  /** All that its console has said. */
+  get console(): string {
+    return this.#console;
+  }
+
+  /** A whole line of the console, now or later. @throws Error it does not come in so many milliseconds, or the guest ends */
+  async line(pattern: RegExp, timeout: number): Promise<RegExpExecArray> {
+    const deadline = performance.now() + timeout;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      for (;;) {
+        const lines = this.#console.slice(0, this.#console.lastIndexOf("\n") + 1);
+        const found = pattern.exec(lines);
+        if (found !== null) return found;
+        const left = deadline - performance.now();
+        if (this.#over || left <= 0) {
+          const what = this.#over ? "the guest has ended" : `the guest did not say ${pattern}`;
+          throw new Error(`${what}\n${this.#console.slice(-3000)}`);
+        }
+        await new Promise<void>((resolve) => {
+          this.#listener = resolve;
+          timer = setTimeout(resolve, left);
+        });
+        clearTimeout(timer);
+      }
+    } finally {
+      this.#listener = undefined;
+    }
+  }
+
+  send(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+    this.#release();
+  }
 }

@@ -52,6 +52,8 @@ const MAXIMUM_TASKS = 1024;
 /** Answers to NOP-Ins that may wait to be sent before the target is taken for a hostile one. */
 const MAXIMUM_PENDING_PONGS = 64;
 const NO_SENSE = Buffer.alloc(0);
+/** In the place of a task management response: the session ended before it came. */
+const NO_RESPONSE = -1;
 
 /** A session of one connection, at error recovery level 0 (RFC 7143 4.2, 7.1.5): what goes wrong ends it. */
 export class IscsiSession implements Nexus, ConnectionEvents {
@@ -122,6 +124,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   async resetLogicalUnit(lun: bigint): Promise<void> {
     const affected = [...this.#tasks.values()].filter((task) => task.command.lun === lun);
     const response = await this.#manage(TaskManagementFunction.LOGICAL_UNIT_RESET, lun, NO_TAG, 0);
+    if (response === NO_RESPONSE) throw new TransportError(`${this.portal} was lost before it answered a LUN reset`);
     if (response !== TaskManagementResponse.FUNCTION_COMPLETE) {
       throw new TransportError(`${this.portal} refused a LUN reset (response ${response})`);
     }
@@ -198,7 +201,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     this.#sending.clear();
     this.#queue.length = 0;
     for (const task of tasks) task.lost(error);
-    for (const answer of this.#management.values()) answer(-1);
+    for (const answer of this.#management.values()) answer(NO_RESPONSE);
     this.#management.clear();
     this.#idle?.();
     this.#resolveEnded();
@@ -310,9 +313,9 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     }
   }
 
-  /** Sends a task management request. @returns the response; -1 where the session ended before it came */
+  /** Sends a task management request. @returns the response, or {@link NO_RESPONSE} */
   #manage(taskFunction: number, lun: bigint, referencedTaskTag: number, refCmdSn: number): Promise<number> {
-    if (!this.#connection.open) return Promise.resolve(-1);
+    if (!this.#connection.open) return Promise.resolve(NO_RESPONSE);
     const initiatorTaskTag = this.#takeTag();
     return new Promise((resolve) => {
       const timer = this.#clock.after(this.#times.answerTimeout, () => {

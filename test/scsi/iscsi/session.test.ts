@@ -328,6 +328,18 @@ describe("aborting a command", () => {
     await expectLost(connection, running.result, /does not answer task management/);
   });
 
+  it("tells a LUN reset that is refused from one that is not answered", async () => {
+    const connection = await open();
+    connection.sent.length = 0;
+    const refused = session.resetLogicalUnit(LUN);
+    connection.reply(0x22, 0x80, tagOf(connection.take()), { 0: Buffer.from([0x22, 0x80, 255]) });
+    await expect(refused).rejects.toThrow("refused a LUN reset (response 255)");
+    const unanswered = session.resetLogicalUnit(LUN);
+    clock.advance(3000);
+    await expect(unanswered).rejects.toThrow("was lost before it answered a LUN reset");
+    await expect(session.resetLogicalUnit(LUN)).rejects.toThrow("was lost before it answered a LUN reset");
+  });
+
   it("takes a Reject for an answer", async () => {
     const connection = await open();
     const { running } = read(512);
