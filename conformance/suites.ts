@@ -3,10 +3,12 @@
 import { arrayGuestSuite } from "./array-guest/suite.ts";
 import { arrayLibiscsiSuite } from "./array-libiscsi/suite.ts";
 import { arrayShareSuite } from "./array-share/suite.ts";
+import { fioSuite } from "./fio/suite.ts";
 import { fuzzSuite } from "./fuzz/suite.ts";
 import { initiatorSuite } from "./initiator/suite.ts";
 import { kernelClientSuite } from "./kernel-client/suite.ts";
 import type { Suite } from "./lib/report.ts";
+import { lioSuite } from "./lio/suite.ts";
 import { nmapSuite } from "./nmap/suite.ts";
 import { rcloneSuite } from "./rclone/suite.ts";
 import { resumeSuite } from "./resume/suite.ts";
@@ -26,7 +28,9 @@ export const suites: readonly Suite[] = [
   arrayLibiscsiSuite,
   arrayShareSuite,
   arrayGuestSuite,
+  lioSuite,
   resumeSuite,
+  fioSuite,
   kernelClientSuite,
   smbtortureSuite,
 ];

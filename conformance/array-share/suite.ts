@@ -5,8 +5,15 @@ import { clients } from "./clients.ts";
 import { copies } from "./copies.ts";
 import { faults } from "./faults.ts";
 import { kill } from "./kill.ts";
+import { paths } from "./paths.ts";
 
-const parts: Readonly<Record<string, (context: SuiteContext) => Promise<void>>> = { clients, copies, faults, kill };
+const parts: Readonly<Record<string, (context: SuiteContext) => Promise<void>>> = {
+  clients,
+  copies,
+  faults,
+  paths,
+  kill,
+};
 
 export const arrayShareSuite = {
   name: "array-share",

@@ -25,6 +25,7 @@ const packages: Readonly<Record<string, string>> = {
   sg_readcap: "sg3-utils",
   busybox: "busybox-static",
   cpio: "cpio",
+  fio: "fio",
   "mkfs.xfs": "xfsprogs",
   xfs_io: "xfsprogs",
   "mkfs.btrfs": "btrfs-progs",

@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# /init of the guest: mounts a share in each of the ways of MODES and lets fio write to it and verify what it reads, while the
+# host cuts the connection between CUT and the case. Each result is a line on the console: CASE name pass|fail [what was seen].
+/bin/busybox mkdir -p /usr/bin
+/bin/busybox --install -s /bin
+export PATH=/bin:/usr/bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs tmpfs /tmp
+. /settings
+for module in $MODULES; do insmod "/modules/$module" 2>/dev/null; done
+ifconfig lo 127.0.0.1 up
+ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
+route add default gw 10.0.2.2
+echo "GUEST kernel $(uname -r)"
+cd /tmp
+
+# check NAME COMMAND...: the case passes when the command, usually a function below, succeeds.
+check() {
+  name=$1
+  shift
+  if "$@" >/tmp/log 2>&1; then
+    echo "CASE $mode.$name pass"
+  else
+    echo "CASE $mode.$name fail $(seen) $(dmesg | tail -n 6 | tr '\n' ' ')"
+  fi
+}
+# What fio says of errors stands above its statistics.
+seen() { { grep -E 'verify|fio:|err= *[1-9]' /tmp/log || tail -n 20 /tmp/log; } | head -c 1500 | tr '\n' ' '; }
+# hard: requests wait for the server to come back.
+mount_share() {
+  mount -t cifs //10.0.2.2/$share /mnt \
+    -o "ip=10.0.2.2,port=$PORT,vers=3.1.1,username=$USERNAME,password=$PASSWORD,sec=ntlmssp,hard,$option"
+}
+unmount_share() { umount /mnt; }
+# The kernel shows the options that are in force, and not those that it was given.
+option_in_force() { grep ' /mnt cifs ' /proc/mounts | tee /dev/stderr | grep -q "$option"; }
+
+for mode in $MODES; do
+  case $mode in
+  persistent) share=ca option=persistenthandles ;;
+  resilient) share=data option=resilienthandles ;;
+  *) share=data option=noresilienthandles ;;
+  esac
+  check mount mount_share
+  mount | grep -q ' /mnt type cifs' || continue
+  [ $mode = durable ] || check $option option_in_force
+  mkdir /mnt/$mode
+  echo "CUT $mode"
+  check verify $FIO $FIO_OPTIONS --directory=/mnt/$mode --verify_backlog=24 $FIO_JOBS
+  # What each job counted of requests that the client had given up.
+  echo "ERRORS $mode $(grep -o 'errors *: total= *[0-9]*' /tmp/log | tr '\n' ' ')"
+  check unmount unmount_share
+done
+echo "GUEST done"
+poweroff -f
