@@ -23,10 +23,8 @@ export type UnitSettings = Partial<Omit<IscsiUnitOptions, "targetName" | "lun" |
   readonly patience?: number;
 };
 
-/** Opens a unit on 127.0.0.1, runs `use` with it once it is there, and closes it. */
-export async function withUnit<T>(settings: UnitSettings, use: (unit: LogicalUnit) => Promise<T>): Promise<T> {
-  const { ports, lun, patience = 10_000, ...options } = settings;
-  const unit = openIscsiUnit(
+function openUnit({ ports, lun, patience: _, ...options }: UnitSettings): LogicalUnit {
+  return openIscsiUnit(
     { clock, randomBytes },
     {
       initiatorName: "iqn.2026-01.test:initiator",
@@ -35,9 +33,29 @@ export async function withUnit<T>(settings: UnitSettings, use: (unit: LogicalUni
       lun: encodeLun(lun),
     },
   );
+}
+
+/** Opens a unit on 127.0.0.1, runs `use` with it once it is there, and closes it. */
+export async function withUnit<T>(settings: UnitSettings, use: (unit: LogicalUnit) => Promise<T>): Promise<T> {
+  const unit = openUnit(settings);
   try {
-    await unit.ready({ timeout: patience });
+    await unit.ready({ timeout: settings.patience ?? 10_000 });
     return await use(unit);
+  } finally {
+    await unit.close();
+  }
+}
+
+/** Why a unit on 127.0.0.1 cannot be reached, once each path has been tried. @throws Error it can */
+export async function whyMissing(settings: UnitSettings): Promise<Error> {
+  const unit = openUnit(settings);
+  try {
+    return await new Promise<Error>((resolve, reject) => {
+      unit.listen((event) => {
+        if (event.kind === "missing") resolve(event.reason);
+        else reject(new Error("the unit is there"));
+      });
+    });
   } finally {
     await unit.close();
   }

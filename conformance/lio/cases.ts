@@ -7,7 +7,7 @@ import { openSession } from "../../src/scsi/iscsi/open-session.ts";
 import { NexusLostError } from "../../src/scsi/nexus.ts";
 import { initiatorParts, loginOptions } from "../../src/scsi/open.ts";
 import { eventually } from "../array-share/files.ts";
-import { clock, failure, type UnitSettings, withUnit } from "../initiator/unit.ts";
+import { clock, failure, type UnitSettings, whyMissing, withUnit } from "../initiator/unit.ts";
 import { must } from "../lib/process.ts";
 import { expect, type Report } from "../lib/report.ts";
 import { CuttingProxy } from "../resume/proxy.ts";
@@ -36,8 +36,8 @@ export async function chapCases(report: Report, lio: Lio): Promise<void> {
     compare(lio, { ...settings, chap: { ...ours, target: its } }, target, MiB),
   );
   const refused = async (chap: UnitSettings["chap"], message: RegExp) => {
-    const error = await failure(withUnit({ ...settings, chap, patience: 1500 }, () => Promise.resolve()));
-    expect(message.test(error.message), error.message);
+    const { message: found } = await whyMissing({ ...settings, chap });
+    expect(message.test(found), found);
   };
   // LIO hangs up on who offers no CHAP, without a word.
   await report.check("lio.chap.none", () => refused(undefined, /the target closed the connection/));
@@ -294,8 +294,8 @@ export async function commandCases(report: Report, lio: Lio): Promise<void> {
     });
   });
   const absent = async (change: Partial<UnitSettings>, message: RegExp) => {
-    const error = await failure(withUnit({ ...settings, ...change, patience: 1500 }, () => Promise.resolve()));
-    expect(message.test(error.message), error.message);
+    const { message: found } = await whyMissing({ ...settings, ...change });
+    expect(message.test(found), found);
   };
   await report.check("lio.no-such-lun", () => absent({ lun: 7 }, /no such logical unit|logical unit not supported/));
   await report.check("lio.no-such-target", () =>

@@ -10,7 +10,8 @@
  *
  * Buffers belong to the command until its promise settles, and are not touched afterwards, whatever the outcome. A command that
  * changes the medium settles only when it is known to be dead or done; where that cannot be known, it rejects with
- * `FateUnknownError`, which says when it is.
+ * `FateUnknownError`, which says when it is. Before that the unit carries out no other command: what is written next cannot be
+ * overtaken by what was lost.
  */
 
 import type { ThirdPartyCopy } from "./commands/vpd-third-party-copy.ts";

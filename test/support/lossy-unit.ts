@@ -18,9 +18,9 @@ export interface SessionDrop {
 }
 
 /**
- * Has the sessions with a unit in memory end with commands at work. As `LogicalUnit` promises, who changes the medium hears that
- * its fate is unknown, and no other command is carried out before it is known: what the array makes of the lost one happens
- * late, but before that.
+ * Has the sessions with a unit in memory end with commands at work. As `LogicalUnit` promises, whoever gave a command that changes the
+ * medium hears that its fate is unknown, and no other command is carried out before it is known: what the array makes of
+ * the lost one happens late, but before that.
  */
 export class LossyUnit {
   /** Sessions that have ended so far. */
