@@ -15,7 +15,7 @@ import { cpuSeconds } from "../conformance/lib/server.ts";
 import { smbclient, smbclientOk } from "../conformance/lib/smbclient.ts";
 import { writeRandomFile } from "../conformance/lib/temp.ts";
 import { missingTools } from "../conformance/lib/tools.ts";
-import { median } from "./benchmark.ts";
+import { median } from "./report.ts";
 
 const usage = `usage: npm run bench:array -- [--runs N] [--size MIB]
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a measurement is, and the table that compares two servers. */
+/** What a measurement is. */
 import type { RunningServer, ServerKind } from "../conformance/lib/server.ts";
+import type { Measured } from "./load/fleet.ts";
+import type { Scale } from "./scale.ts";
 
 /** Where a server's shares lie; both servers have folders of their own on the same file systems. */
 export interface Target {
@@ -9,62 +11,84 @@ export interface Target {
   readonly xfs: string;
   /** Folder behind the share `ext4`. */
   readonly ext4: string;
+  /** Folder of the clients, in memory, so that only the server touches a disk. */
+  readonly client: string;
+  /** Starts another server of the same kind, with a share `xfs` of its own: for what has to begin with a fresh one. */
+  readonly startFresh: () => Promise<RunningServer>;
+}
+
+export type Unit = "MB/s" | "1/s" | "MiB" | "ms" | "s";
+
+/** One measurement. What does not apply, or cannot be told for this client, is left out. */
+export interface Sample {
+  /** In the benchmark's unit. */
+  readonly value: number;
+  /** Seconds of the server's processor time, in the benchmark's `cost`. */
+  readonly cost?: number;
+  /** Processors that the server had on average. */
+  readonly serverShare?: number;
+  /** The part of a processor that the busiest process of the clients had. */
+  readonly clientShare?: number;
+  /** The part of the machine's processors that nobody used. */
+  readonly idleShare?: number;
+  /** Milliseconds of one operation: the median, and what 99 % do not exceed. */
+  readonly p50?: number;
+  readonly p99?: number;
+  /** Further numbers, for the file of results. */
+  readonly details?: Readonly<Record<string, number>>;
+}
+
+/** A measurement that is set up on one server. */
+export interface Prepared {
+  readonly measure: () => Promise<Sample>;
+  readonly tearDown?: () => Promise<void> | void;
 }
 
 export interface Benchmark {
   readonly name: string;
-  readonly unit: "MB/s" | "1/s" | "MiB";
+  readonly unit: Unit;
   /** Which direction is better. */
   readonly better: "higher" | "lower";
+  /** What `Sample.cost` is of. */
+  readonly cost?: "GiB" | "1,000";
+  /** The limit of the machine that the rate is to be seen against. */
+  readonly limit?: string;
+  /** Rows for the latencies of one operation. */
+  readonly latency?: boolean;
   /** Measured once only, whatever the number of rounds. */
   readonly once?: boolean;
-  /** Prepares files; not measured. */
-  readonly prepare?: (target: Target, workDir: string) => Promise<void>;
-  /** One measurement, in `unit`. */
-  readonly measure: (target: Target, workDir: string) => Promise<number>;
+  /** Only on these servers. */
+  readonly servers?: readonly ServerKind[];
+  readonly setUp: (target: Target) => Promise<Prepared>;
 }
 
-export interface Result {
+/** A measurement of the machine by itself. */
+export interface Limit {
   readonly name: string;
-  readonly unit: string;
-  readonly better: "higher" | "lower";
-  readonly values: Readonly<Record<ServerKind, readonly number[]>>;
+  readonly unit: Unit;
+  readonly measure: () => Promise<Sample>;
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+export interface Group {
+  readonly name: string;
+  readonly about: string;
+  /** Programs that have to be installed. */
+  readonly tools?: readonly string[];
+  readonly benchmarks: (scale: Scale) => readonly Benchmark[];
 }
 
-/** Half of the distance between best and worst, in per cent of the median. */
-function spread(values: readonly number[]): string {
-  if (values.length < 2) return "";
-  const half = (Math.max(...values) - Math.min(...values)) / 2;
-  return ` ±${((100 * half) / median(values)).toFixed(0)} %`;
+const GiB = 1024 ** 3;
+
+/** What was measured of a load that counts bytes. */
+export function ofBytes(measured: Measured): Sample {
+  return { ...shares(measured), value: measured.rate / 1e6, cost: measured.serverCpu * GiB };
 }
 
-/** How good Tessera is against Samba: above 1 is better, whichever direction is better. */
-export function ratio(result: Result): number {
-  const ours = median(result.values.tessera);
-  const theirs = median(result.values.samba);
-  return result.better === "higher" ? ours / theirs : theirs / ours;
+/** What was measured of a load that counts operations or entries. */
+export function ofOperations(measured: Measured): Sample {
+  return { ...shares(measured), value: measured.rate, cost: measured.serverCpu * 1000 };
 }
 
-function cell(values: readonly number[]): string {
-  if (values.length === 0) return "-";
-  const middle = median(values);
-  return `${middle >= 100 ? middle.toFixed(0) : middle.toFixed(1)}${spread(values)}`;
-}
-
-export function markdown(results: readonly Result[]): string {
-  const rows = results.map((result) => {
-    const both = result.values.samba.length > 0 && result.values.tessera.length > 0;
-    const columns = [cell(result.values.samba), cell(result.values.tessera), both ? ratio(result).toFixed(2) : "-"];
-    return `| ${result.name} | ${result.unit} | ${columns.join(" | ")} |`;
-  });
-  const head =
-    "| measurement | unit | Samba | Tessera | ratio (above 1: Tessera is better) |\n|---|---|---:|---:|---:|";
-  return `${head}\n${rows.join("\n")}\n`;
+function shares({ serverShare, clientShare, idleShare, latency }: Measured) {
+  return { serverShare, clientShare, idleShare, p50: latency.quantile(0.5), p99: latency.quantile(0.99) };
 }

@@ -1,121 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Entry of `npm run bench`: Samba and Tessera on the same machine, turn about, and the ratios between them. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { mountImage } from "../conformance/lib/image.ts";
+import { writeFileSync } from "node:fs";
 import { must } from "../conformance/lib/process.ts";
-import { type ServerKind, startServer } from "../conformance/lib/server.ts";
-import { tempDir } from "../conformance/lib/temp.ts";
+import type { ServerKind } from "../conformance/lib/server.ts";
 import { missingTools } from "../conformance/lib/tools.ts";
-import { type Benchmark, markdown, type Result, type Target } from "./benchmark.ts";
-import { idleConnections } from "./memory.ts";
-import { smbclientBenchmarks } from "./smbclient.ts";
-import { tortureBenchmarks } from "./smbtorture.ts";
+import type { Benchmark, Group, Limit, Prepared, Sample, Target } from "./benchmark.ts";
+import { clients } from "./groups/clients.ts";
+import { large } from "./groups/large.ts";
+import { memory } from "./groups/memory.ts";
+import { rclone } from "./groups/rclone.ts";
+import { small } from "./groups/small.ts";
+import { smbclient } from "./groups/smbclient.ts";
+import { smbtorture } from "./groups/smbtorture.ts";
+import { limits } from "./limits.ts";
+import { describeMachine, inWords } from "./machine.ts";
+import { readOptions, usage } from "./options.ts";
+import { Place } from "./place.ts";
+import { Profiler } from "./profile.ts";
+import { legend, markdown, type Result, resultOf, rows } from "./report.ts";
 
-const usage = `usage: npm run bench -- [--quick] [--runs N] [--only TEXT] [--server samba|tessera] [--json FILE]
+const groups: readonly Group[] = [large, small, clients, memory, smbclient, smbtorture, rclone];
+const LIMITS = "limits";
 
-Medians of N runs (5; with --quick 1), measured in turn on both servers. --only takes measurements whose name holds TEXT.
-`;
+const FULL_IMAGE = 8192;
+const SHORT_IMAGE = 1536;
 
-const benchmarks: readonly Benchmark[] = [...smbclientBenchmarks, ...tortureBenchmarks, idleConnections];
-
-interface Options {
-  readonly runs: number;
-  readonly only: string;
-  readonly kinds: readonly ServerKind[];
-  readonly json: string;
+interface Run {
+  readonly rounds: number;
+  readonly profiler: Profiler | undefined;
+  /** What could not be measured. */
+  readonly failures: string[];
 }
 
-function readOptions(): Options | undefined {
-  const { values } = parseArgs({
-    options: {
-      quick: { type: "boolean", default: false },
-      runs: { type: "string" },
-      only: { type: "string", default: "" },
-      server: { type: "string" },
-      json: { type: "string", default: "bench/results.json" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const { server } = values;
-  if (values.help || (server !== undefined && server !== "samba" && server !== "tessera")) return undefined;
-  const runs = Number(values.runs ?? (values.quick ? 1 : 5));
-  return { runs, only: values.only, kinds: server === undefined ? ["samba", "tessera"] : [server], json: values.json };
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+function failed({ failures }: Run, name: string, kind: string, error: unknown): void {
+  const failure = `${name} (${kind}): ${reason(error)}`;
+  failures.push(failure);
+  process.stderr.write(`failed: ${failure}\n`);
 }
 
-async function startTarget(kind: ServerKind, workDir: string, xfs: string, ext4: string): Promise<Target> {
-  const folders = { xfs: join(xfs, kind), ext4: join(ext4, kind) };
-  for (const folder of Object.values(folders)) mkdirSync(folder);
-  const shares = [
-    { name: "xfs", path: folders.xfs },
-    { name: "ext4", path: folders.ext4 },
-  ];
-  const server = await startServer(kind, { shares, workDir: join(workDir, kind), profile: "bench" });
-  return { server, ...folders };
-}
-
-async function measure(
-  benchmark: Benchmark,
-  targets: readonly Target[],
-  runs: number,
-  client: string,
-): Promise<Result> {
-  const values: Record<ServerKind, number[]> = { samba: [], tessera: [] };
-  for (const target of targets) await benchmark.prepare?.(target, client);
-  for (let round = 0; round < (benchmark.once === true ? 1 : runs); round += 1) {
-    // Who goes first alternates.
-    for (const target of round % 2 === 0 ? targets : [...targets].reverse()) {
-      // What the measurement before has left to be written to disk is none of this one's.
-      await must("sync", []);
+/** One measurement on all servers that it is for; which comes first changes from round to round. */
+async function measure(run: Run, group: Group, benchmark: Benchmark, targets: readonly Target[]): Promise<Result> {
+  const samples: Partial<Record<ServerKind, Sample[]>> = {};
+  const prepared: { readonly target: Target; readonly of: Prepared }[] = [];
+  const fitting = targets.filter(({ server }) => benchmark.servers?.includes(server.kind) ?? true);
+  try {
+    for (const target of fitting) {
       try {
-        values[target.server.kind].push(await benchmark.measure(target, client));
+        prepared.push({ target, of: await benchmark.setUp(target) });
       } catch (error) {
-        process.stderr.write(`${benchmark.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+        failed(run, benchmark.name, target.server.kind, error);
       }
     }
+    for (let round = 0; round < (benchmark.once === true ? 1 : run.rounds); round += 1) {
+      for (const { target, of } of round % 2 === 0 ? prepared : [...prepared].reverse()) {
+        const { server } = target;
+        // What the measurement before has left to be written to disk is none of this one's.
+        await must("sync", []);
+        try {
+          const profiled = run.profiler !== undefined && server.kind === "tessera" && benchmark.once !== true;
+          const sample = profiled
+            ? await run.profiler.during(server, `${group.name} ${benchmark.name}`, of.measure)
+            : await of.measure();
+          samples[server.kind] = [...(samples[server.kind] ?? []), sample];
+        } catch (error) {
+          failed(run, benchmark.name, server.kind, error);
+        }
+      }
+    }
+  } finally {
+    for (const { of } of prepared) await of.tearDown?.();
   }
-  const { name, unit, better } = benchmark;
-  return { name, unit, better, values };
+  return resultOf(group.name, benchmark, samples);
+}
+
+async function measureLimit(run: Run, { name, unit, measure: once }: Limit): Promise<Result> {
+  const samples: Sample[] = [];
+  for (let round = 0; round < run.rounds; round += 1) {
+    try {
+      samples.push(await once());
+    } catch (error) {
+      failed(run, name, "machine", error);
+    }
+  }
+  return { group: LIMITS, name, unit, better: "higher", samples: { machine: samples } };
 }
 
 async function main(): Promise<number> {
-  const options = readOptions();
+  const options = readOptions([LIMITS, ...groups.map(({ name }) => name)]);
   if (options === undefined) {
     process.stderr.write(usage);
     return 2;
   }
-  const missing = missingTools(["smbclient", "smbtorture", "smbd", "mkfs.xfs", "mkfs.ext4"]);
+  const { scale, kinds } = options;
+  const chosen = groups
+    .filter(({ name }) => options.groups.includes(name))
+    .map((group) => ({ group, benchmarks: group.benchmarks(scale).filter(({ name }) => name.includes(options.only)) }))
+    .filter(({ benchmarks }) => benchmarks.length > 0);
+  // Rates are seen against the machine's limits, so that these go with them.
+  const needed = new Set(chosen.flatMap(({ benchmarks }) => benchmarks.map(({ limit }) => limit)));
+  const all = options.groups.includes(LIMITS) && options.only === "";
+  const chosenLimits = limits(scale).filter(({ name }) => all || needed.has(name));
+  if (options.list) {
+    for (const { group, benchmarks } of chosen) {
+      process.stdout.write(`${group.name}: ${group.about}\n${benchmarks.map(({ name }) => `    ${name}\n`).join("")}`);
+    }
+    process.stdout.write(`${LIMITS}: of the machine\n${chosenLimits.map(({ name }) => `    ${name}\n`).join("")}`);
+    return 0;
+  }
+  const tools = chosen.flatMap(({ group }) => group.tools ?? []);
+  const missing = missingTools([...new Set(["smbd", "mkfs.xfs", "mkfs.ext4", ...tools])]);
   if (missing.length > 0) {
     process.stderr.write(`missing: ${missing.join(", ")}; conformance/install-tools installs them\n`);
     return 1;
   }
-  const folder = tempDir("bench");
-  const client = join("/dev/shm", `tessera-bench-${process.pid}`);
-  mkdirSync(client);
-  const images = [await mountImage("xfs", folder.path, 6144), await mountImage("ext4", folder.path, 6144)];
-  const [xfs = "", ext4 = ""] = images.map((image) => image.path);
-  const targets: Target[] = [];
+  const started = new Date();
+  const machine = await describeMachine();
+  const profiler = options.profile === undefined ? undefined : new Profiler(options.profile);
+  const run: Run = { rounds: scale.rounds, profiler, failures: [] };
   const results: Result[] = [];
-  try {
-    for (const kind of options.kinds) targets.push(await startTarget(kind, folder.path, xfs, ext4));
-    for (const benchmark of benchmarks.filter(({ name }) => name.includes(options.only))) {
-      const result = await measure(benchmark, targets, options.runs, client);
-      results.push(result);
-      process.stderr.write(markdown([result]).split("\n").slice(2).join("\n"));
+  const show = (result: Result) => {
+    results.push(result);
+    const machineRate = result.samples.machine?.map(({ value }) => value.toFixed(0)).join(", ");
+    const line = machineRate === undefined ? rows(result, new Map()).join("\n") : `| ${result.name} | ${machineRate} |`;
+    process.stderr.write(`${line}\n`);
+  };
+  for (const limit of chosenLimits) show(await measureLimit(run, limit));
+  if (chosen.length > 0) {
+    const imageMiB = options.short ? SHORT_IMAGE : FULL_IMAGE;
+    const place = await Place.prepare({ kinds, images: options.images, imageMiB, profiler });
+    try {
+      for (const { group, benchmarks } of chosen) {
+        for (const benchmark of benchmarks) show(await measure(run, group, benchmark, place.targets));
+      }
+    } finally {
+      await place.remove();
     }
-  } finally {
-    for (const target of targets) await target.server.stop();
-    for (const image of images) await image.unmount();
-    await must("rm", ["-rf", client]);
-    folder.remove();
   }
-  const samba = (await must("smbd", ["--version"])).stdout.trim().replace(/^Version /, "Samba ");
-  const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}, Linux ${release()}, Node ${process.version}, ${samba}`;
-  process.stdout.write(`${markdown(results)}\n${machine}; medians of ${options.runs}.\n`);
-  writeFileSync(options.json, `${JSON.stringify({ machine, runs: options.runs, results }, undefined, 2)}\n`);
-  return results.every((result) => options.kinds.every((kind) => result.values[kind].length > 0)) ? 0 : 1;
+  process.stdout.write(`${markdown(results)}\n${legend}\n${inWords(machine)}; ${scale.rounds} rounds.\n`);
+  const file = { format: 1, started: started.toISOString(), machine, scale, kinds, failures: run.failures, results };
+  writeFileSync(options.json, `${JSON.stringify(file, undefined, 2)}\n`);
+  for (const failure of run.failures) process.stdout.write(`failed: ${failure}\n`);
+  return run.failures.length === 0 ? 0 : 1;
 }
 
 process.exit(await main());

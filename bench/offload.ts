@@ -15,7 +15,7 @@ import { tempDir, writeRandomFile } from "../conformance/lib/temp.ts";
 import { missingTools } from "../conformance/lib/tools.ts";
 import { offloadCopy } from "../test/support/offload-client.ts";
 import { mountTcp } from "../test/support/tcp-client.ts";
-import { median } from "./benchmark.ts";
+import { median } from "./report.ts";
 
 const usage = `usage: npm run bench:offload -- [--quick] [--runs N] [--size GIB] [--fs xfs|ext4]
 

@@ -41,6 +41,11 @@ export interface ServerOptions {
   readonly port?: number;
   /** `bench`: the settings of an administrator who wants speed; `conformance`: those nearest to Windows. */
   readonly profile?: "conformance" | "bench";
+  /** `server.limits` of Tessera's configuration; Samba has none by default. */
+  readonly limits?: Readonly<Record<string, number>>;
+  /** Arguments of the Node process that is Tessera, and additions to its environment. */
+  readonly nodeArguments?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface RunningServer {

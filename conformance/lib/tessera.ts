@@ -18,7 +18,12 @@ const isPlain = (share: ShareSpec) =>
 /** What the command line cannot say, as a configuration file; undefined where nothing is left to say. */
 function configuration(options: ServerOptions, usersFile: string | undefined): string | undefined {
   const shares = options.shares.filter((share) => !isPlain(share));
-  const special = options.signingRequired === true || options.allowAnonymous === true || usersFile !== undefined;
+  const { limits } = options;
+  const special =
+    options.signingRequired === true ||
+    options.allowAnonymous === true ||
+    usersFile !== undefined ||
+    limits !== undefined;
   if (shares.length === 0 && !special) return undefined;
   // JSON is YAML.
   return JSON.stringify({
@@ -26,6 +31,7 @@ function configuration(options: ServerOptions, usersFile: string | undefined): s
       signing: options.signingRequired === true ? "required" : "enabled",
       allowAnonymous: options.allowAnonymous === true,
       ...(usersFile === undefined ? {} : { usersFile }),
+      ...(limits === undefined ? {} : { limits }),
     },
     shares: shares.map(({ name, path, encrypt, hideUnreadable, hiddenNames, continuousAvailability }) => ({
       name,
@@ -73,7 +79,8 @@ export async function startTessera(options: ServerOptions): Promise<RunningServe
     args.push("--config", file);
   }
   const logFile = join(options.workDir, "tessera.out");
-  const daemon = start(process.execPath, [cli, ...args], logFile, { XDG_STATE_HOME: join(options.workDir, "state") });
+  const env = { ...options.env, XDG_STATE_HOME: join(options.workDir, "state") };
+  const daemon = start(process.execPath, [...(options.nodeArguments ?? []), cli, ...args], logFile, env);
   try {
     await waitForPort(port, 20_000, daemon.alive);
   } catch (error) {

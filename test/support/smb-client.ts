@@ -2,7 +2,11 @@
 
 import { NtStatus } from "../../src/nt/status.ts";
 import { cipherKeyLength, createMessageCipher, type MessageCipher } from "../../src/smb2/crypto/encryption.ts";
-import { deriveSessionKeys, deriveSigningKey } from "../../src/smb2/crypto/key-derivation.ts";
+import {
+  type SessionKeys as DerivedKeys,
+  deriveSessionKeys,
+  deriveSigningKey,
+} from "../../src/smb2/crypto/key-derivation.ts";
 import type { PreauthHash } from "../../src/smb2/crypto/preauth.ts";
 import { createSigner, type Signer } from "../../src/smb2/crypto/signing.ts";
 import { type CloseResponse, decodeCloseResponse } from "../../src/smb2/wire/close.ts";
@@ -169,6 +173,8 @@ export class SmbSession implements SessionKeys {
   readonly flags: number;
   readonly cipher: MessageCipher | undefined;
   readonly sessionKey: Buffer;
+  /** What was derived from `sessionKey`; nothing in sessions without a user. */
+  readonly keys: DerivedKeys | undefined;
   /** What the session's first channel signs with: binding requests are signed with it. */
   readonly bindingSigner: Signer | undefined;
   encrypt: boolean;
@@ -193,6 +199,7 @@ export class SmbSession implements SessionKeys {
         preauthHash: dialect === Dialect.SMB_3_1_1 ? exchange.preauth.value : undefined,
         cipherKeyLength: cipher === undefined ? undefined : cipherKeyLength(cipher),
       });
+      this.keys = keys;
       this.bindingSigner = createSigner(connection.signingAlgorithm, keys.signingKey, "client");
       this.#signers.set(connection, this.bindingSigner);
       if (cipher !== undefined && keys.serverIn !== undefined && keys.serverOut !== undefined) {
