@@ -9,7 +9,7 @@ import type { Scale } from "../scale.ts";
 import { freshFolder, manyFiles, smallFile } from "../share-files.ts";
 
 const CONNECTIONS = 2;
-const DEPTH = 4;
+const DEPTH = 8;
 const SMALL = 4096;
 
 const common = { unit: "1/s", better: "higher", cost: "1,000" } as const;

@@ -33,11 +33,18 @@ const EMPTY = Buffer.alloc(0);
 /** Bytes of an SMB2_FILEID. */
 const FILE_ID = 16;
 
-/** By default with all rights. @throws Error */
+const opening = { createDisposition: CreateDisposition.OPEN, desiredAccess: Access.FILE_GENERIC_READ };
+const newFile = { createDisposition: CreateDisposition.CREATE, desiredAccess: Access.FILE_GENERIC_WRITE };
+const anyFile = {
+  createDisposition: CreateDisposition.OPEN_IF,
+  desiredAccess: Access.FILE_GENERIC_READ | Access.FILE_GENERIC_WRITE,
+};
+
+/** By default for reading what is there. @throws Error */
 export async function openFile(
   connection: LoadConnection,
   name: string,
-  request: Partial<CreateRequest> = {},
+  request: Partial<CreateRequest> = opening,
 ): Promise<FileId> {
   let fileId = NO_FILE_ID;
   await connection.exchange([connection.prepare(requests.create(name, request))], (message) => {
@@ -53,10 +60,6 @@ async function send(connection: LoadConnection, body: RequestBody): Promise<void
 }
 
 const close = (connection: LoadConnection, fileId: FileId) => send(connection, requests.close(fileId));
-
-const opening = { createDisposition: CreateDisposition.OPEN, desiredAccess: Access.FILE_GENERIC_READ };
-const newFile = { createDisposition: CreateDisposition.CREATE, desiredAccess: Access.FILE_GENERIC_WRITE };
-const anyFile = { createDisposition: CreateDisposition.OPEN_IF };
 
 /** A WRITE request whose data follow its bytes. */
 function writeMessage(connection: LoadConnection, fileId: FileId, offset: number, payload: Buffer): Message {
@@ -247,7 +250,7 @@ const starts: { readonly [Operation in LoadSpec["operation"]]: Start<Operation> 
   }),
 
   read: async (connection, { file, bytes, span }, client) => {
-    const fileId = await openFile(connection, `${file}-${client}`, opening);
+    const fileId = await openFile(connection, `${file}-${client}`);
     return { step: reading(connection, fileId, bytes, span), stop: () => close(connection, fileId) };
   },
 
