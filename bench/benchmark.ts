@@ -29,8 +29,9 @@ export interface Sample {
   readonly serverShare?: number;
   /** The part of a processor that the busiest process of the clients had. */
   readonly clientShare?: number;
-  /** The part of the machine's processors that nobody used. */
+  /** Processors that nobody used, and those that neither the server nor its clients did. */
   readonly idleShare?: number;
+  readonly foreignShare?: number;
   /** Milliseconds of one operation: the median, and what 99 % do not exceed. */
   readonly p50?: number;
   readonly p99?: number;
@@ -89,6 +90,6 @@ export function ofOperations(measured: Measured): Sample {
   return { ...shares(measured), value: measured.rate, cost: measured.serverCpu * 1000 };
 }
 
-function shares({ serverShare, clientShare, idleShare, latency }: Measured) {
-  return { serverShare, clientShare, idleShare, p50: latency.quantile(0.5), p99: latency.quantile(0.99) };
+function shares({ serverShare, clientShare, idleShare, foreignShare, latency }: Measured) {
+  return { serverShare, clientShare, idleShare, foreignShare, p50: latency.quantile(0.5), p99: latency.quantile(0.99) };
 }

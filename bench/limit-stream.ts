@@ -3,6 +3,7 @@
 import { type CipherGCM, createCipheriv, createDecipheriv, createSecretKey, type DecipherGCM } from "node:crypto";
 import { connect, createServer, type Socket } from "node:net";
 import { discard } from "../src/memory/discard.ts";
+import { machineClock } from "./load/machine-clock.ts";
 import type { Protection } from "./load/protection.ts";
 
 export interface StreamOrder {
@@ -18,6 +19,8 @@ export interface StreamReport {
   readonly seconds: number;
   /** Of a processor, for this end. */
   readonly share: number;
+  /** Processors that anybody used. */
+  readonly busy: number;
 }
 
 const MESSAGE = 1024 * 1024;
@@ -45,11 +48,13 @@ function measureFrom(warmUp: number, seconds: number, done: (report: StreamRepor
   setTimeout(() => {
     const started = performance.now();
     const cpu = process.cpuUsage();
+    const machine = machineClock();
     bytes = 0;
     setTimeout(() => {
       const elapsed = (performance.now() - started) / 1000;
       const { user, system } = process.cpuUsage(cpu);
-      done({ bytes, seconds: elapsed, share: (user + system) / 1e6 / elapsed });
+      const busy = (machineClock().busy - machine.busy) / elapsed;
+      done({ bytes, seconds: elapsed, share: (user + system) / 1e6 / elapsed, busy });
     }, seconds * 1000);
   }, warmUp * 1000);
   return (count) => {

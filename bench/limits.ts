@@ -51,7 +51,9 @@ function limit(protection: Protection, scale: Scale): Limit {
       await sender.waiting;
       const receiver = end({ ...order, role: "receiver" });
       const [taken, sent] = await Promise.all([receiver.report, sender.report]);
-      return { value: taken.bytes / 1e6 / taken.seconds, details: { receiver: taken.share, sender: sent.share } };
+      const foreignShare = taken.busy - taken.share - sent.share;
+      const details = { receiver: taken.share, sender: sent.share };
+      return { value: taken.bytes / 1e6 / taken.seconds, foreignShare, details };
     },
   };
 }

@@ -139,7 +139,17 @@ async function main(): Promise<number> {
     }
   }
   process.stdout.write(`${markdown(results)}\n${legend}\n${inWords(machine)}; ${scale.rounds} rounds.\n`);
-  const file = { format: 1, started: started.toISOString(), machine, scale, kinds, failures: run.failures, results };
+  const { images } = options;
+  const file = {
+    format: 1,
+    started: started.toISOString(),
+    machine,
+    images,
+    scale,
+    kinds,
+    failures: run.failures,
+    results,
+  };
   writeFileSync(options.json, `${JSON.stringify(file, undefined, 2)}\n`);
   for (const failure of run.failures) process.stdout.write(`failed: ${failure}\n`);
   return run.failures.length === 0 ? 0 : 1;

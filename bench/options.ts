@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The command line of `npm run bench`. */
+import { freemem, tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 import type { ServerKind } from "../conformance/lib/server.ts";
 import { fullScale, type Scale, shortScale } from "./scale.ts";
@@ -16,8 +17,14 @@ Measures Samba and Tessera in turn, or the named groups of measurements only.
   --server KIND     samba or tessera alone
   --json FILE       where every number goes (bench/results.json)
   --profile FOLDER  a CPU profile of Tessera for each measurement; what it costs is in the numbers
-  --images FOLDER   where the images of the file systems lie (/dev/shm: no disk takes part)
+  --images FOLDER   where the images of the file systems lie (/dev/shm, so that no disk takes part, where memory is free for it)
 `;
+
+/** Bytes of free memory that images in memory need. A machine that runs out of it measures nothing but that. */
+const MEMORY_FOR_IMAGES = { full: 8 * 1024 ** 3, short: 2 * 1024 ** 3 };
+
+const imagesFolder = (short: boolean) =>
+  freemem() > MEMORY_FOR_IMAGES[short ? "short" : "full"] ? "/dev/shm" : tmpdir();
 
 export interface Options {
   readonly groups: readonly string[];
@@ -44,7 +51,7 @@ export function readOptions(groupNames: readonly string[]): Options | undefined 
       server: { type: "string" },
       json: { type: "string", default: "bench/results.json" },
       profile: { type: "string" },
-      images: { type: "string", default: "/dev/shm" },
+      images: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -71,6 +78,6 @@ export function readOptions(groupNames: readonly string[]): Options | undefined 
     kinds: server === undefined ? ["samba", "tessera"] : [server],
     json: values.json,
     profile: values.profile,
-    images: values.images,
+    images: values.images ?? imagesFolder(values.short),
   };
 }

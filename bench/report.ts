@@ -18,6 +18,9 @@ export interface Result {
 /** Above this share of a processor a process of the clients may be what limits a rate. */
 export const CLIENT_BOUND = 0.9;
 
+/** Above this number of processors that others used, a rate is not to be trusted. */
+export const DISTURBED = 0.2;
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
@@ -70,13 +73,17 @@ function ratio(result: Result, pick: Pick, better: "higher" | "lower"): string {
   return Number.isFinite(value) && value > 0 ? value.toFixed(2) : "-";
 }
 
-/** Servers whose clients may have been what limited the rate, at the median. */
+/** At the median: servers whose clients may have been what limited the rate, and those that shared the machine with others. */
 function notes(result: Result): string {
-  return (["samba", "tessera"] as const)
-    .flatMap((kind) => {
-      const shares = of(result, kind, ({ clientShare }) => clientShare);
-      return shares.length > 0 && median(shares) > CLIENT_BOUND ? [`client-bound (${kind})`] : [];
-    })
+  const above = (kind: ServerKind | "machine", pick: Pick, bound: number) => {
+    const values = of(result, kind, pick);
+    return values.length > 0 && median(values) > bound;
+  };
+  return (["samba", "tessera", "machine"] as const)
+    .flatMap((kind) => [
+      ...(above(kind, ({ clientShare }) => clientShare, CLIENT_BOUND) ? [`client-bound (${kind})`] : []),
+      ...(above(kind, ({ foreignShare }) => foreignShare, DISTURBED) ? [`disturbed (${kind})`] : []),
+    ])
     .join(", ");
 }
 
@@ -129,9 +136,11 @@ export function markdown(results: readonly Result[]): string {
     const chosen = results.filter((result) => result.group === group);
     if (chosen.every((result) => result.samples.machine !== undefined)) {
       const lines = chosen.map(
-        (result) => `| ${result.name} | ${result.unit} | ${withSpread(of(result, "machine", ({ value }) => value))} |`,
+        (result) =>
+          `| ${result.name} | ${result.unit} | ${withSpread(of(result, "machine", ({ value }) => value))} | ${notes(result)} |`,
       );
-      parts.push([`### ${group}`, "", "| limit of the machine | unit | rate |", "|---|---|---:|", ...lines].join("\n"));
+      const limitHead = ["| limit of the machine | unit | rate | |", "|---|---|---:|---|"];
+      parts.push([`### ${group}`, "", ...limitHead, ...lines].join("\n"));
     } else {
       parts.push([`### ${group}`, "", ...head, ...chosen.flatMap((result) => rows(result, limits))].join("\n"));
     }
@@ -142,4 +151,5 @@ export function markdown(results: readonly Result[]): string {
 export const legend = `Medians, with half of the distance between best and worst. Ratios: above 1 Tessera is better. CPU: seconds of the server's
 processor time, for each GiB (MB/s) or each 1,000 (1/s). Of the limit: what Tessera reaches of the same cipher over a bare loopback socket.
 Client-bound: a process of the clients had more than ${CLIENT_BOUND * 100} % of a processor, so that the server may be faster than that.
+Disturbed: others had more than ${DISTURBED * 100} % of a processor.
 `;

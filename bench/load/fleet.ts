@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Clients in processes of their own, and what is measured while they are at work. */
 import { type ChildProcess, fork } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { onExit } from "../../conformance/lib/process.ts";
 import { cpuSeconds, type RunningServer } from "../../conformance/lib/server.ts";
 import { delay } from "../../conformance/lib/temp.ts";
 import { Histogram } from "./histogram.ts";
 import type { LoadMessage, LoadReply, LoadResult, LoadSpec } from "./load-spec.ts";
+import { machineClock } from "./machine-clock.ts";
 import type { Protection } from "./protection.ts";
 
 const worker = fileURLToPath(new URL("./worker.ts", import.meta.url));
@@ -23,8 +23,9 @@ export interface Measured {
   readonly serverShare: number;
   /** The part of a processor that the busiest of the processes that generate the load had. */
   readonly clientShare: number;
-  /** The part of the machine's processors that nobody used. */
+  /** Processors that nobody used, and those that neither the server nor its clients did. */
   readonly idleShare: number;
+  readonly foreignShare: number;
   readonly latency: Histogram;
 }
 
@@ -82,16 +83,9 @@ class Generator {
 /** Processes without connections: a new one takes a second to start. */
 const spare: Generator[] = [];
 
-/** Ticks of all processors, and those in which they had nothing to do (proc(5), /proc/stat). */
-function machineTicks(): { readonly all: number; readonly idle: number } {
-  const fields =
-    readFileSync("/proc/stat", "utf8").split("\n", 1)[0]?.trim().split(/\s+/).slice(1, 9).map(Number) ?? [];
-  return { all: fields.reduce((sum, field) => sum + field, 0), idle: (fields[3] ?? 0) + (fields[4] ?? 0) };
-}
-
 /** A server's and the machine's clocks at one moment. */
 function clocks(server: RunningServer) {
-  return { time: performance.now() / 1000, cpu: cpuSeconds(server.pid), ticks: machineTicks() };
+  return { time: performance.now() / 1000, cpu: cpuSeconds(server.pid), machine: machineClock() };
 }
 
 /** Clients of one server that are logged on. */
@@ -183,6 +177,7 @@ type Clocks = ReturnType<typeof clocks>;
 function summary(results: readonly LoadResult[], before: Clocks, after: Clocks): Measured {
   const seconds = after.time - before.time;
   const cpu = after.cpu - before.cpu;
+  const clientCpu = results.reduce((sum, result) => sum + result.cpu, 0);
   const rate = results.reduce((sum, { work, seconds: own }) => sum + work / own, 0);
   const latency = new Histogram();
   for (const result of results) latency.add(new Histogram(result.latency));
@@ -192,7 +187,8 @@ function summary(results: readonly LoadResult[], before: Clocks, after: Clocks):
     serverCpu: cpu / (rate * seconds),
     serverShare: cpu / seconds,
     clientShare: Math.max(...results.map((result) => result.cpu / result.seconds)),
-    idleShare: (after.ticks.idle - before.ticks.idle) / Math.max(1, after.ticks.all - before.ticks.all),
+    idleShare: (after.machine.idle - before.machine.idle) / seconds,
+    foreignShare: (after.machine.busy - before.machine.busy - cpu - clientCpu) / seconds,
     latency,
   };
 }

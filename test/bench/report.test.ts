@@ -56,8 +56,25 @@ describe("markdown", () => {
       samples: { machine: samples(200) },
     };
     const [, limitRow, , getRow] = lines(limit, rate);
-    expect(limitRow).toBe("| socket | MB/s | 200 |");
+    expect(limitRow).toBe("| socket | MB/s | 200 |  |");
     expect(getRow).toContain("| 2.00 | 75 % |");
+  });
+
+  it("says where others had the machine", () => {
+    const disturbed = [
+      { value: 1, foreignShare: 0.1 },
+      { value: 2, foreignShare: 0.5 },
+      { value: 3, foreignShare: 0.6 },
+    ];
+    const calm = [{ value: 1, foreignShare: 0.19 }];
+    const result: Result = {
+      group: "small",
+      name: "echo",
+      unit: "1/s",
+      better: "higher",
+      samples: { samba: disturbed, tessera: calm },
+    };
+    expect(lines(result)[1]).toMatch(/ disturbed \(samba\) \|$/);
   });
 
   it("puts what is better lower the other way round", () => {
