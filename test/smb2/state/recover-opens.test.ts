@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { beforeEach, describe, expect, it } from "vitest";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { NtStatus } from "../../../src/nt/status.ts";
 import {
   DurableHandleFlag,
@@ -17,6 +20,7 @@ import {
 import { CreateContextName, findCreateContext } from "../../../src/smb2/wire/create-contexts.ts";
 import { FileInformationClass } from "../../../src/smb2/wire/fscc/classes.ts";
 import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
+import { PosixVolume } from "../../../src/vfs/posix/volume.ts";
 import { cut, durable, guid, mountAs, reconnect, replay } from "../../support/durable-client.ts";
 import { MemoryOpenStore } from "../../support/memory-open-store.ts";
 import { alice, bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
@@ -267,6 +271,37 @@ describe("persistent handles", () => {
         "the file of a persistent handle was renamed meanwhile",
       );
     }
+  });
+
+  it("follow a file in a folder on Linux, and no other that has its name by now", async () => {
+    const root = mkdtempSync(join(tmpdir(), "tessera-recover-"));
+    onTestFinished(() => rmSync(root, { recursive: true }));
+    const serve = async () => {
+      const volume = await PosixVolume.open({ root });
+      const share = { continuousAvailability: true };
+      return { volume, served: await ServerHarness.start({ volume, share, persistentOpens: store }) };
+    };
+    const before = await serve();
+    const first = await mount(before.served);
+    await first.put("file", "0123456789");
+    const file = await first.create("file", { ...asked(7), requestedOplockLevel: 0 });
+    await before.served.server.shutdown();
+    await before.volume.close();
+    mkdirSync(join(root, "archive"));
+    renameSync(join(root, "file"), join(root, "archive", "old"));
+    writeFileSync(join(root, "file"), "another");
+    const after = await serve();
+    const back = await reconnect.v2(await mount(after.served), file, guid(7), PERSISTENT);
+    expect((await back.read(0, 10)).toString()).toBe("0123456789");
+    await back.write(0, "x");
+    expect(readFileSync(join(root, "archive", "old"), "latin1")).toBe("x123456789");
+    await after.served.server.shutdown();
+    await after.volume.close();
+    rmSync(join(root, "archive", "old"));
+    const last = await serve();
+    expect(last.served.server.durableOpens.disconnectedCount).toBe(0);
+    expect(store.records.size).toBe(0);
+    await last.volume.close();
   });
 
   it("make room when nobody takes them up in time", async () => {
