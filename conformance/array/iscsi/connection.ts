@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** One TCP connection: PDUs in and out, first the login, then the full feature phase. */
 import type { Socket } from "node:net";
+import { discard } from "../../../src/memory/discard.ts";
 import { digestOf } from "./digest.ts";
 import { FullFeaturePhase } from "./full-feature.ts";
 import type { IscsiHost } from "./host.ts";
@@ -21,7 +22,7 @@ export class Connection {
   readonly localAddress: string;
   readonly #socket: Socket;
   readonly #host: IscsiHost;
-  readonly #reader = new PduReader(loginDataSegment);
+  readonly #reader = new PduReader(loginDataSegment, (header, bytes) => this.#phase?.placeOf(header, bytes));
   #login: LoginPhase | undefined;
   #phase: FullFeaturePhase | undefined;
   #session: Session | undefined;
@@ -57,8 +58,12 @@ export class Connection {
     this.#corrupt = what;
   }
 
-  /** Sends a PDU that does not take a StatSN; bytes 24 to 27 are the caller's. */
-  send(header: Buffer, data?: Buffer): void {
+  /**
+   * Sends a PDU that does not take a StatSN; bytes 24 to 27 are the caller's.
+   *
+   * @param sent called once the operating system has the data; never where the connection ends before
+   */
+  send(header: Buffer, data?: Buffer, sent?: () => void): void {
     const session = this.#session;
     if (session !== undefined) {
       header.writeUInt32BE(session.expCmdSN, 28);
@@ -71,7 +76,8 @@ export class Connection {
     socket.write(header);
     if (this.#headerDigest) socket.write(this.#digest("header", header));
     if (data !== undefined && length > 0) {
-      socket.write(data);
+      if (sent === undefined) socket.write(data);
+      else socket.write(data, (error) => (error ? undefined : sent()));
       const padding = zeros.subarray(0, paddingOf(length));
       if (padding.length > 0) socket.write(padding);
       if (this.#dataDigest) socket.write(this.#digest("data", data, padding));
@@ -81,10 +87,10 @@ export class Connection {
   }
 
   /** Sends a PDU that takes the next StatSN. */
-  sendStatus(header: Buffer, data?: Buffer): void {
+  sendStatus(header: Buffer, data?: Buffer, sent?: () => void): void {
     header.writeUInt32BE(this.#statSN, 24);
     this.#statSN = nextSN(this.#statSN);
-    this.send(header, data);
+    this.send(header, data, sent);
   }
 
   /** Asks the initiator for a sign of life. */
@@ -121,6 +127,7 @@ export class Connection {
       this.#reader.push(chunk, (pdu) => {
         if (!this.#socket.destroyed) this.#deliver(pdu);
       });
+      discard(chunk);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
       this.#host.log(`connection dropped: ${error.message}`);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The data of one write: immediate, unsolicited, then solicited by R2Ts (RFC 7143 4.2.5.2, 11.7, 11.8). */
+import { dataBuffers } from "../buffers.ts";
 import type { Parameters } from "./parameters.ts";
 import { isFinal, type Pdu, reservedTag, targetTransferTag } from "./pdu.ts";
 
@@ -27,7 +28,8 @@ interface Burst {
 
 export class DataOutTransfer {
   /** As many bytes as the command wants, no more than the initiator has. */
-  readonly buffer: Buffer;
+  readonly #length: number;
+  #buffer: Buffer | undefined;
   readonly #expected: number;
   readonly #parameters: Parameters;
   readonly #solicit: (r2t: ReadyToTransfer) => void;
@@ -50,7 +52,7 @@ export class DataOutTransfer {
     newTag: () => number,
     solicit: (r2t: ReadyToTransfer) => void,
   ) {
-    this.buffer = Buffer.allocUnsafe(Math.min(wanted, expected));
+    this.#length = Math.min(wanted, expected);
     this.#expected = expected;
     this.#parameters = parameters;
     this.#newTag = newTag;
@@ -59,15 +61,32 @@ export class DataOutTransfer {
 
   /** All data is here. */
   get complete(): boolean {
-    return this.#unsolicited === undefined && this.#bursts.size === 0 && this.#received >= this.buffer.length;
+    return this.#unsolicited === undefined && this.#bursts.size === 0 && this.#received >= this.#length;
   }
 
-  /** Takes the data of the command PDU; `final` is its F bit. Solicits what is missing. */
+  /** The data, once they are complete. */
+  get buffer(): Buffer {
+    this.#buffer ??= dataBuffers.take(this.#length);
+    return this.#buffer;
+  }
+
+  /** Where the data of a Data-Out PDU belong; undefined where the PDU is not the next one of its sequence. */
+  placeOf(header: Buffer, dataBytes: number): Buffer | undefined {
+    const offset = header.readUInt32BE(40);
+    const burst = this.#burstOf(header);
+    if (burst?.offset !== offset || offset + dataBytes > Math.min(burst.end, this.#length)) return undefined;
+    return this.buffer.subarray(offset, offset + dataBytes);
+  }
+
+  /** Takes the data of the command PDU, for good; `final` is its F bit. Solicits what is missing. */
   begin(immediate: Buffer, final: boolean): TransferFault | undefined {
     const limit = Math.min(this.#parameters.firstBurstLength, this.#expected);
     if (immediate.length > 0 && !this.#parameters.immediateData) return TransferError.UNEXPECTED_UNSOLICITED_DATA;
     if (immediate.length > limit) return TransferError.INCORRECT_AMOUNT_OF_DATA;
-    this.#store(immediate, 0);
+    // Mostly that is all.
+    if (immediate.length === this.#length) this.#buffer = immediate;
+    else immediate.copy(this.buffer, 0);
+    this.#received = immediate.length;
     if (!final) {
       if (this.#parameters.initialR2T) return TransferError.UNEXPECTED_UNSOLICITED_DATA;
       this.#unsolicited = { offset: immediate.length, end: limit, dataSN: 0 };
@@ -82,14 +101,15 @@ export class DataOutTransfer {
     const { header, data } = pdu;
     if (!pdu.dataIntact) return TransferError.PROTOCOL_SERVICE_CRC_ERROR;
     const tag = targetTransferTag(header);
-    const burst = tag === reservedTag ? this.#unsolicited : this.#bursts.get(tag);
+    const burst = this.#burstOf(header);
     if (burst === undefined) return TransferError.UNEXPECTED_UNSOLICITED_DATA;
     // At error recovery level 0 a lost or repeated PDU is not recovered.
     if (header.readUInt32BE(36) !== burst.dataSN) return TransferError.PROTOCOL_SERVICE_CRC_ERROR;
     if (header.readUInt32BE(40) !== burst.offset || burst.offset + data.length > burst.end) {
       return TransferError.INCORRECT_AMOUNT_OF_DATA;
     }
-    this.#store(data, burst.offset);
+    if (!pdu.placed && burst.offset < this.#length) data.copy(this.buffer, burst.offset);
+    this.#received += data.length;
     burst.offset += data.length;
     burst.dataSN += 1;
     if (!isFinal(header)) return undefined;
@@ -104,17 +124,17 @@ export class DataOutTransfer {
     return undefined;
   }
 
-  #store(data: Buffer, offset: number): void {
-    if (offset < this.buffer.length) data.copy(this.buffer, offset);
-    this.#received += data.length;
+  #burstOf(header: Buffer): Burst | undefined {
+    const tag = targetTransferTag(header);
+    return tag === reservedTag ? this.#unsolicited : this.#bursts.get(tag);
   }
 
   #solicitMore(): void {
     if (this.#unsolicited !== undefined) return;
     const { maxBurstLength, maxOutstandingR2T } = this.#parameters;
-    while (this.#bursts.size < maxOutstandingR2T && this.#solicited < this.buffer.length) {
+    while (this.#bursts.size < maxOutstandingR2T && this.#solicited < this.#length) {
       const offset = this.#solicited;
-      const length = Math.min(maxBurstLength, this.buffer.length - offset);
+      const length = Math.min(maxBurstLength, this.#length - offset);
       const transferTag = this.#newTag();
       this.#bursts.set(transferTag, { offset, end: offset + length, dataSN: 0 });
       this.#solicited += length;

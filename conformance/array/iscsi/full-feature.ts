@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The full feature phase of a connection: every PDU that an initiator sends after its login. */
+import { dataBuffers } from "../buffers.ts";
 import type { Connection } from "./connection.ts";
 import { DataOutTransfer, type TransferFault } from "./data-out.ts";
 import type { IscsiHost, ScsiOutcome } from "./host.ts";
@@ -65,6 +66,12 @@ export class FullFeaturePhase {
     header.writeUInt32BE(this.#newTransferTag(), 20);
     header.writeUInt32BE(this.#connection.statSN, 24);
     this.#connection.send(header);
+  }
+
+  /** Where a data segment that is about to come belongs. */
+  placeOf(header: Buffer, dataBytes: number): Buffer | undefined {
+    if (opcodeOf(header) !== Opcode.DATA_OUT) return undefined;
+    return this.#transfers.get(initiatorTaskTag(header))?.placeOf(header, dataBytes);
   }
 
   handle(pdu: Pdu): void {
@@ -177,12 +184,15 @@ export class FullFeaturePhase {
     const { lun, cdb, attribute, write } = task.command;
     const expectedLength = write ? task.command.expectedLength : 0;
     const outcome = this.#host.execute({ nexus, lun, cdb, attribute, dataOut, expectedLength, signal: task.signal });
+    const finish = (settled: ScsiOutcome) => {
+      dataBuffers.give(dataOut);
+      this.#finish(task, settled);
+    };
     if (outcome instanceof Promise) {
-      outcome.then(
-        (settled) => this.#finish(task, settled),
-        (error: unknown) => this.#host.log(`command failed: ${error instanceof Error ? error.stack : String(error)}`),
+      outcome.then(finish, (error: unknown) =>
+        this.#host.log(`command failed: ${error instanceof Error ? error.stack : String(error)}`),
       );
-    } else this.#finish(task, outcome);
+    } else finish(outcome);
   }
 
   #finish(task: Task, outcome: ScsiOutcome): void {
@@ -224,14 +234,14 @@ export class FullFeaturePhase {
     const header = newHeader(Opcode.NOP_IN, finalBit, taskTag);
     lunField(pdu.header).copy(header, 8);
     header.writeUInt32BE(reservedTag, 20);
-    this.#connection.sendStatus(header, Buffer.from(pdu.data));
+    this.#connection.sendStatus(header, pdu.data);
   }
 
   #textRequest(pdu: Pdu): void {
     const { header } = pdu;
     this.#textBytes += pdu.data.length;
     if (this.#textBytes > maxTextBytes) throw new ConnectionError("text too long");
-    this.#text.push(Buffer.from(pdu.data));
+    this.#text.push(pdu.data);
     const more = isContinued(header);
     const response = newHeader(Opcode.TEXT_RESPONSE, !more && isFinal(header) ? finalBit : 0, initiatorTaskTag(header));
     lunField(header).copy(response, 8);

@@ -33,11 +33,13 @@ const immediateBit = 0x40;
 /** "No tag": RFC 7143 11.2.1.8. */
 export const reservedTag = 0xffffffff;
 
-/** A PDU as received. The buffers may be views into what the socket delivered; copy what is kept. */
+/** A PDU as received. */
 export interface Pdu {
   readonly header: Buffer;
   readonly additionalHeader: Buffer;
   readonly data: Buffer;
+  /** The data are where they were wanted. */
+  readonly placed: boolean;
   /** False where the data digest did not match: RFC 7143 7.8 says what becomes of the PDU then. */
   readonly dataIntact: boolean;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Data-In PDUs and the response of a finished command. */
+import { dataBuffers } from "../buffers.ts";
 import type { Connection } from "./connection.ts";
 import type { ScsiOutcome } from "./host.ts";
 import type { Parameters } from "./parameters.ts";
@@ -28,6 +29,7 @@ export function sendOutcome(
   const sent = command.read ? Math.min(produced.length, expected) : 0;
   const collapse = outcome.status === good && sent > 0;
   const { sendDataSegmentLength, maxBurstLength } = parameters;
+  const giveBack = () => dataBuffers.give(produced);
   let dataSN = 0;
   for (let offset = 0; offset < sent; dataSN += 1) {
     const burstLeft = maxBurstLength - (offset % maxBurstLength);
@@ -42,8 +44,8 @@ export function sendOutcome(
       ...(last && collapse ? { status: { code: outcome.status, residual } } : {}),
     });
     const piece = produced.subarray(offset, offset + length);
-    if (last && collapse) connection.sendStatus(header, piece);
-    else connection.send(header, piece);
+    if (last && collapse) connection.sendStatus(header, piece, giveBack);
+    else connection.send(header, piece, last ? giveBack : undefined);
     offset += length;
   }
   if (collapse) return;

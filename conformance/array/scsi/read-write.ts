@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** READ, WRITE, WRITE AND VERIFY, VERIFY, COMPARE AND WRITE, ORWRITE, PRE-FETCH, SYNCHRONIZE CACHE (SBC-3 5). */
+import { dataBuffers } from "../buffers.ts";
 import { bytesToTransfer, checkedExtent, checkMedium, type Extent, extentOf } from "./addressing.ts";
 import { type Command, type CommandRow, checkExpectedLength, checkProtect, checkRange, readU64 } from "./command.ts";
 import { CheckCondition, invalidFieldInCdb, parameterListLengthError, SenseKey, sense } from "./sense.ts";
@@ -12,7 +13,8 @@ function read(command: Command): Buffer | undefined {
   if (extent.count === 0) return undefined;
   checkMedium(unit, extent, false);
   const { medium } = unit;
-  return medium.read(extent.lba * medium.blockBytes, extent.count * medium.blockBytes);
+  const bytes = extent.count * medium.blockBytes;
+  return medium.read(extent.lba * medium.blockBytes, bytes, dataBuffers.take(bytes));
 }
 
 /**

@@ -200,7 +200,7 @@ describe("the data of a write", () => {
     header.writeUInt32BE(tag, 20);
     header.writeUInt32BE(serial, 36);
     header.writeUInt32BE(offset, 40);
-    return { header, additionalHeader: Buffer.alloc(0), data, dataIntact };
+    return { header, additionalHeader: Buffer.alloc(0), data, placed: false, dataIntact };
   };
   const make = (wanted: number, expected: number, change = {}) => {
     const r2ts: { transferTag: number; offset: number; length: number }[] = [];
