@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { totalLength } from "../buffers.ts";
-import { type Clock, delay } from "../clock.ts";
+import { type Clock, delay, type Timer } from "../clock.ts";
 import { commandName } from "../commands/names.ts";
 import { CommandTimeoutError, FateUnknownError, ScsiError, ScsiStatus, TransportError } from "../errors.ts";
 import type { CommandOptions } from "../logical-unit.ts";
-import { type Nexus, NexusLostError, type ScsiResult } from "../nexus.ts";
+import { type Nexus, NexusLostError, type RunningCommand, type ScsiResult } from "../nexus.ts";
 import { decodeSense, type SenseData, SenseKey } from "../sense.ts";
 import type { Paths } from "./paths.ts";
 import type { Slots } from "./slots.ts";
@@ -48,30 +48,63 @@ const NOT_READY_DELAY = 500;
 
 /** One command with its deadline: aborted when the time is over, or when the caller wants it to end. */
 class Attempt {
-  readonly signal: AbortSignal;
   readonly deadline: number;
   attentions = 0;
   aborts = 0;
   busy = 0;
   lostPaths = 0;
-  readonly #controller = new AbortController();
+  #ended: { readonly reason: Error } | undefined;
+  #running: RunningCommand | undefined;
+  /** Made where something has to be waited for: most commands go without. */
+  #controller: AbortController | undefined;
   readonly #caller: AbortSignal | undefined;
-  readonly #cancel: () => void;
-  readonly #callerAborted = () => this.#controller.abort(this.#caller?.reason);
+  readonly #timer: Timer;
+  readonly #callerAborted = () => this.#abort(this.#caller?.reason);
 
   constructor(clock: Clock, milliseconds: number, caller: AbortSignal | undefined, timeoutMessage: () => string) {
-    this.signal = this.#controller.signal;
     this.deadline = clock.now() + milliseconds;
     this.#caller = caller;
-    const timer = clock.after(milliseconds, () => this.#controller.abort(new CommandTimeoutError(timeoutMessage())));
-    this.#cancel = () => timer.cancel();
+    this.#timer = clock.after(milliseconds, () => this.#abort(new CommandTimeoutError(timeoutMessage())));
     caller?.addEventListener("abort", this.#callerAborted, { once: true });
     if (caller?.aborted === true) this.#callerAborted();
   }
 
+  get aborted(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  /** For who waits for something else than a command. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
+    return this.#controller.signal;
+  }
+
+  /** @throws why it was aborted */
+  check(): void {
+    if (this.#ended !== undefined) throw this.#ended.reason;
+  }
+
+  /** Waits for a command that has just been started; aborts it when the time comes. */
+  async result(running: RunningCommand): Promise<ScsiResult> {
+    this.#running = running;
+    try {
+      return await running.result;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
   end(): void {
-    this.#cancel();
+    this.#timer.cancel();
     this.#caller?.removeEventListener("abort", this.#callerAborted);
+  }
+
+  #abort(reason: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = { reason };
+    this.#controller?.abort(reason);
+    this.#running?.abort(reason);
   }
 }
 
@@ -129,10 +162,10 @@ export class Executor {
   async #repeat(order: Order, name: string, attempt: Attempt): Promise<number> {
     for (;;) {
       const nexus = order.nexus ?? (await this.#findPath(attempt));
-      if (attempt.signal.aborted) throw attempt.signal.reason;
+      attempt.check();
       let result: ScsiResult;
       try {
-        result = await this.#once(order, nexus, attempt.signal);
+        result = await this.#once(order, nexus, attempt);
       } catch (error) {
         if (!(error instanceof NexusLostError)) throw error;
         this.#lost(order, name, attempt, error);
@@ -159,24 +192,20 @@ export class Executor {
     }
   }
 
-  async #once(order: Order, nexus: Nexus, signal: AbortSignal): Promise<ScsiResult> {
+  async #once(order: Order, nexus: Nexus, attempt: Attempt): Promise<ScsiResult> {
     const { cdb, dataIn, dataOut } = order;
     const release = order.changesMedium === true ? this.holdChanging(nexus) : undefined;
-    const running = nexus.start({ lun: this.#parts.lun, cdb, dataIn, dataOut });
-    const abort = () => running.abort(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
     try {
-      return await running.result;
+      return await attempt.result(nexus.start({ lun: this.#parts.lun, cdb, dataIn, dataOut }));
     } finally {
-      signal.removeEventListener("abort", abort);
       release?.();
     }
   }
 
   /** A nexus was lost with the command on it. Returns where it may be tried on another path. */
   #lost(order: Order, name: string, attempt: Attempt, error: NexusLostError): void {
-    const again = order.nexus === undefined && attempt.lostPaths < MAXIMUM_LOST_PATHS && !attempt.signal.aborted;
-    if (again || (order.nexus === undefined && !error.sent && !attempt.signal.aborted)) {
+    const again = order.nexus === undefined && attempt.lostPaths < MAXIMUM_LOST_PATHS && !attempt.aborted;
+    if (again || (order.nexus === undefined && !error.sent && !attempt.aborted)) {
       if (error.sent) attempt.lostPaths++;
       return;
     }
@@ -185,7 +214,7 @@ export class Executor {
       const message = `the path to ${this.#parts.address} was lost with ${name} at work: ${error.message}`;
       throw new FateUnknownError(message, settled, { cause: error });
     }
-    if (attempt.signal.aborted) throw attempt.signal.reason;
+    attempt.check();
     throw error;
   }
 
