@@ -175,7 +175,7 @@ describe("a unit", () => {
 
 describe("transfers", () => {
   it("are split as the options say, with buffers cut where they have to be", async () => {
-    const unit = openUnit({ maximumTransfer: 1024 });
+    const unit = openUnit({ maximumRead: 1536, maximumWrite: 1024 });
     await unit.ready();
     const data = Buffer.from(Array.from({ length: 2560 }, (_, index) => index % 253));
     await unit.write(7, [data.subarray(0, 100), data.subarray(100)]);
@@ -186,6 +186,11 @@ describe("transfers", () => {
       [11, 1],
     ]);
     expect(Buffer.concat(sent.map(({ dataOut }) => dataOut))).toEqual(data);
+    await unit.read(7, [Buffer.alloc(2560)]);
+    expect(device.sent(READ).map(({ cdb }) => [cdb.readUInt32BE(6), cdb.readUInt32BE(10)])).toEqual([
+      [7, 3],
+      [10, 2],
+    ]);
   });
 
   it("are whole blocks", async () => {
@@ -390,7 +395,7 @@ describe("zeros", () => {
   });
 
   it("are written as data where the unit does not know it", async () => {
-    const unit = openUnit({ maximumTransfer: 1024 });
+    const unit = openUnit({ maximumRead: 1536, maximumWrite: 1024 });
     await unit.ready();
     outcomes(0x93, check(5, 0x20));
     await unit.writeZeros({ lba: 10, blocks: 5 }, false);
