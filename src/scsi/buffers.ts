@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+const NO_ROOM = Buffer.alloc(0);
+
 /** Fills a list of buffers from start to end. */
 export class ScatterWriter {
   readonly #buffers: readonly Buffer[];
@@ -20,13 +22,29 @@ export class ScatterWriter {
       if (buffer === undefined) throw new RangeError("more data than room");
       const copied = chunk.copy(buffer, this.#offset, done);
       done += copied;
-      this.#offset += copied;
-      if (this.#offset === buffer.length) {
-        this.#index++;
-        this.#offset = 0;
-      }
+      this.#advance(copied);
     }
     this.position += chunk.length;
+  }
+
+  /** Where the next bytes go: a view of at most `maximum` bytes, for who fills it by himself. Empty where there is no room. */
+  room(maximum: number): Buffer {
+    const buffer = this.#buffers[this.#index];
+    return buffer === undefined ? NO_ROOM : buffer.subarray(this.#offset, this.#offset + maximum);
+  }
+
+  /** So many bytes of {@link room} have been filled. */
+  filled(count: number): void {
+    this.#advance(count);
+    this.position += count;
+  }
+
+  #advance(count: number): void {
+    this.#offset += count;
+    if (this.#offset === this.#buffers[this.#index]?.length) {
+      this.#index++;
+      this.#offset = 0;
+    }
   }
 }
 

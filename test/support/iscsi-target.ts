@@ -10,6 +10,9 @@ export interface Pdu {
 
 export const opcode = (pdu: Pdu): number => (pdu.bhs[0] ?? 0) & 0x3f;
 
+/** Bytes that are received at a time where they belong nowhere in particular. */
+const SMALL_READ = 100;
+
 /** Target's side of a connection in memory: what the initiator sends is cut into PDUs, what the test says is received. */
 export class ScriptedConnection implements ByteStream {
   readonly localAddress = "initiator:1";
@@ -80,9 +83,19 @@ export class ScriptedConnection implements ByteStream {
     return pdu;
   }
 
-  /** The initiator receives these bytes. */
+  /** The initiator receives these bytes: data where it wants them, if it says so. */
   receive(bytes: Buffer): void {
-    if (!this.closed) this.#events?.received(bytes);
+    const events = this.#events;
+    for (let at = 0; at < bytes.length && events !== undefined && !this.closed; ) {
+      const room = events.room();
+      const size = Math.min(room?.length ?? SMALL_READ, bytes.length - at);
+      if (room === undefined) events.received(bytes.subarray(at, at + size));
+      else {
+        bytes.copy(room, 0, at, at + size);
+        events.filled(size);
+      }
+      at += size;
+    }
   }
 
   /** A PDU from the target: opcode, flags, task tag, fields by their offsets (32 bits, or whole buffers), data. */

@@ -102,6 +102,19 @@ export class IscsiConnection implements PduHandler, StreamEvents {
     }
   }
 
+  room(): Buffer | undefined {
+    return this.#error === undefined ? this.#reader.room() : undefined;
+  }
+
+  filled(count: number): void {
+    if (this.#error !== undefined) return;
+    try {
+      this.#reader.filled(count);
+    } catch (error) {
+      this.fail(asError(error));
+    }
+  }
+
   closed(error: Error | undefined): void {
     const cause = this.#error ?? new TransportError(error?.message ?? "the target closed the connection");
     this.#error = cause;

@@ -11,7 +11,14 @@ const EMPTY = Buffer.alloc(0);
 /** Takes a data segment piece by piece, in the place where it belongs. */
 export interface DataPlacement {
   append(chunk: Buffer): void;
+  /** Where the next bytes go, at most `maximum`. */
+  room(maximum: number): Buffer;
+  /** So many bytes have been put there. */
+  filled(count: number): void;
 }
+
+/** Bytes of data that are worth a read of their own. */
+const LEAST_ROOM = 4096;
 
 export interface PduHandler {
   /**
@@ -36,6 +43,7 @@ export class PduReader {
   #headNeeded = BHS_LENGTH;
   #inData = false;
   #placement: DataPlacement | undefined;
+  #room: Buffer | undefined;
   /** What is collected where there is no placement. */
   #data: Buffer = EMPTY;
   #dataReceived = 0;
@@ -66,6 +74,27 @@ export class PduReader {
     while (at < chunk.length) {
       at += this.#inData ? this.#feedData(chunk, at) : this.#feedHead(chunk, at);
     }
+  }
+
+  /** Where the next bytes of the connection belong, if they are data that have a place and are not few. */
+  room(): Buffer | undefined {
+    this.#room = undefined;
+    if (!this.#inData || this.#placement === undefined) return undefined;
+    const room = this.#placement.room(this.#dataLength - this.#dataReceived);
+    if (room.length >= LEAST_ROOM) this.#room = room;
+    return this.#room;
+  }
+
+  /**
+   * Takes what has come into {@link room}.
+   * @throws ProtocolError
+   */
+  filled(count: number): void {
+    const view = this.#room?.subarray(0, count);
+    if (view === undefined || this.#placement === undefined)
+      throw new RangeError("there is no room that could be filled");
+    this.#placement.filled(count);
+    this.#dataTaken(view);
   }
 
   #feedHead(chunk: Buffer, at: number): number {
@@ -107,9 +136,7 @@ export class PduReader {
       const view = at === 0 && chunk.length <= wanted ? chunk : chunk.subarray(at, at + wanted);
       if (this.#placement === undefined) view.copy(this.#data, this.#dataReceived);
       else this.#placement.append(view);
-      if (this.dataDigest) this.#crc = crc32c(view, this.#crc);
-      this.#dataReceived += view.length;
-      if (this.#dataReceived === this.#dataLength && this.#tailLength === 0) this.#complete();
+      this.#dataTaken(view);
       return view.length;
     }
     const copied = chunk.copy(this.#tail, this.#tailReceived, at, at + this.#tailLength - this.#tailReceived);
@@ -119,6 +146,12 @@ export class PduReader {
       this.#complete();
     }
     return copied;
+  }
+
+  #dataTaken(view: Buffer): void {
+    if (this.dataDigest) this.#crc = crc32c(view, this.#crc);
+    this.#dataReceived += view.length;
+    if (this.#dataReceived === this.#dataLength && this.#tailLength === 0) this.#complete();
   }
 
   #checkDataDigest(): void {

@@ -4,10 +4,13 @@ import { connect, type Socket } from "node:net";
 import { TransportError } from "../errors.ts";
 import { type ByteStream, type Dial, formatPortal, type Portal, type StreamEvents } from "./transport.ts";
 
-/** Bytes that one read from the operating system can take. */
-const READ_SIZE = 128 * 1024;
+/**
+ * Bytes that one read from the operating system can take where they belong nowhere in particular: headers, and no more data behind them
+ * than is cheap to copy.
+ */
+const READ_SIZE = 8 * 1024;
 
-/** A TCP connection to a portal. It reads into one buffer for all its life, and sends what is queued in a turn as one `writev`. */
+/** A TCP connection to a portal. Data are read to where they belong, and what is queued in a turn is sent as one `writev`. */
 class TcpStream implements ByteStream {
   readonly #socket: Socket;
   #events: StreamEvents | undefined;
@@ -20,14 +23,19 @@ class TcpStream implements ByteStream {
 
   constructor({ host, port }: Portal) {
     const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+    let room: Buffer | undefined;
     this.#socket = connect({
       host,
       port,
       noDelay: true,
       onread: {
-        buffer,
+        buffer: () => {
+          room = this.#events?.room();
+          return room ?? buffer;
+        },
         callback: (size) => {
-          this.#events?.received(buffer.subarray(0, size));
+          if (room === undefined) this.#events?.received(buffer.subarray(0, size));
+          else this.#events?.filled(size);
           return true;
         },
       },

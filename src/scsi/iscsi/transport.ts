@@ -4,6 +4,10 @@
 export interface StreamEvents {
   /** A view that is valid during the call only. */
   received(chunk: Buffer): void;
+  /** Where what comes next belongs: it is read into there, and told by {@link filled}. `undefined`: told by {@link received}. */
+  room(): Buffer | undefined;
+  /** So many bytes have come into the room that was given last. */
+  filled(count: number): void;
   /** Once, at the end: nothing is received any more, and no buffer that was sent is touched. */
   closed(error: Error | undefined): void;
 }

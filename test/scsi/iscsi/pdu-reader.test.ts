@@ -2,8 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ScatterWriter } from "../../../src/scsi/buffers.ts";
 import { ProtocolError } from "../../../src/scsi/errors.ts";
-import { newBhs } from "../../../src/scsi/iscsi/bhs.ts";
+import { dataSegmentLengthOf, newBhs } from "../../../src/scsi/iscsi/bhs.ts";
 import { PduReader } from "../../../src/scsi/iscsi/pdu-reader.ts";
 import { assemblePdu } from "../../../src/scsi/iscsi/pdu-writer.ts";
 
@@ -12,15 +13,16 @@ interface Read {
   readonly data: Buffer;
 }
 
-/** Collects PDUs; those with an odd tag are placed. */
+/** Collects PDUs; those with an odd tag are placed, in two buffers. */
 function collector(maximum = 1 << 20) {
   const read: Read[] = [];
   let placed: Buffer[] = [];
   const reader = new PduReader(
     {
       header: (bhs) => {
-        placed = [];
-        return bhs.readUInt32BE(16) % 2 === 1 ? { append: (chunk) => void placed.push(Buffer.from(chunk)) } : undefined;
+        const length = dataSegmentLengthOf(bhs);
+        placed = [Buffer.alloc(length >> 1), Buffer.alloc(length - (length >> 1))];
+        return bhs.readUInt32BE(16) % 2 === 1 ? new ScatterWriter(placed) : undefined;
       },
       pdu: (bhs, data) => {
         const tag = bhs.readUInt32BE(16);
@@ -88,6 +90,63 @@ describe("PduReader", () => {
         },
       ),
     );
+  });
+
+  it("takes data right where they belong, in whatever pieces they come", () => {
+    const pdu = fc.tuple(fc.nat(5), fc.nat(12_000));
+    fc.assert(
+      fc.property(
+        fc.array(pdu, { minLength: 1, maxLength: 5 }),
+        fc.boolean(),
+        fc.array(fc.integer({ min: 50, max: 10_000 }), { minLength: 1, maxLength: 20 }),
+        (pdus, digests, cuts) => {
+          const { reader, read } = collector();
+          reader.headerDigest = digests;
+          reader.dataDigest = digests;
+          const expected = pdus.map(([tag, length]) => ({ tag, data: Buffer.alloc(length, `${tag}-${length}`) }));
+          const bytes = Buffer.concat(expected.map(({ tag, data }) => pduBytes(tag, data, digests, digests)));
+          let direct = 0;
+          for (let at = 0, index = 0; at < bytes.length; index++) {
+            const room = reader.room();
+            const size = Math.min(cuts[index % cuts.length] ?? 1, bytes.length - at, room?.length ?? 100);
+            if (room === undefined) reader.feed(bytes.subarray(at, at + size));
+            else {
+              bytes.copy(room, 0, at, at + size);
+              reader.filled(size);
+              direct += size;
+            }
+            at += size;
+          }
+          expect(read.map(({ tag }) => tag)).toEqual(expected.map(({ tag }) => tag));
+          expect(read.every(({ data }, index) => expected[index]?.data.equals(data))).toBe(true);
+          expect(reader.idle).toBe(true);
+          const large = pdus.some(([tag, length]) => tag % 2 === 1 && length > 10_000);
+          if (large) expect(direct).toBeGreaterThan(0);
+        },
+      ),
+    );
+  });
+
+  it("notices wrong data that came right to their place", () => {
+    const { reader } = collector();
+    reader.dataDigest = true;
+    const bytes = pduBytes(1, Buffer.alloc(20_000, 1), false, true);
+    reader.feed(bytes.subarray(0, 48));
+    const room = reader.room();
+    room?.fill(2);
+    reader.filled(room?.length ?? 0);
+    expect(() => reader.feed(bytes.subarray(48 + 10_000))).toThrow(ProtocolError);
+  });
+
+  it("has no room for what is no data, or has no place, or is little", () => {
+    const { reader } = collector();
+    expect(reader.room()).toBeUndefined();
+    expect(() => reader.filled(1)).toThrow(RangeError);
+    reader.feed(newBhs(0x25, 0, 20_000, 2));
+    expect(reader.room()).toBeUndefined();
+    reader.feed(Buffer.alloc(20_000));
+    reader.feed(newBhs(0x25, 0, 100, 1));
+    expect(reader.room()).toBeUndefined();
   });
 
   it("notices each bit that changed on the way", () => {

@@ -26,6 +26,7 @@ afterEach(async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
+const nothing = { received: () => undefined, room: () => undefined, filled: () => undefined };
 const dial = () => dialTcp({ host: "127.0.0.1", port }, new AbortController().signal);
 
 describe("dialTcp", () => {
@@ -38,6 +39,8 @@ describe("dialTcp", () => {
     let free = 0;
     await new Promise<void>((resolve) => {
       stream.begin({
+        room: () => undefined,
+        filled: () => expect.unreachable(),
         received: (chunk) => {
           heard.push(Buffer.from(chunk));
           length += chunk.length;
@@ -53,22 +56,55 @@ describe("dialTcp", () => {
     stream.destroy();
   });
 
+  it("reads to where bytes belong", async () => {
+    const stream = await dial();
+    const data = Buffer.alloc(1_000_000, "0123456789");
+    const heard = Buffer.alloc(data.length);
+    let length = 0;
+    let direct = 0;
+    await new Promise<void>((resolve) => {
+      const more = (count: number) => {
+        length += count;
+        if (length === data.length) resolve();
+      };
+      stream.begin({
+        // Every other one.
+        room: () => (length % 2 === 0 && length > 0 ? heard.subarray(length, length + 7777) : undefined),
+        filled: (count) => {
+          expect(count).toBeLessThanOrEqual(7777);
+          direct += count;
+          more(count);
+        },
+        received: (chunk) => {
+          chunk.copy(heard, length);
+          more(chunk.length);
+        },
+        closed: () => undefined,
+      });
+      stream.send([data]);
+    });
+    expect(heard.equals(data)).toBe(true);
+    expect(direct).toBeGreaterThan(0);
+    expect(direct).toBeLessThan(data.length);
+    stream.destroy();
+  });
+
   it("tells once that it is over, whoever ended it, also to who asks late", async () => {
     const first = await dial();
     const ended = new Promise<Error | undefined>((resolve) => {
-      first.begin({ received: () => undefined, closed: resolve });
+      first.begin({ ...nothing, closed: resolve });
     });
     first.destroy(new Error("enough"));
     expect((await ended)?.message).toBe("enough");
 
     const second = await dial();
     const cut = new Promise<Error | undefined>((resolve) => {
-      second.begin({ received: () => undefined, closed: resolve });
+      second.begin({ ...nothing, closed: resolve });
     });
     for (const socket of sockets) socket.destroy();
     await cut;
     const late = await new Promise<string>((resolve) => {
-      second.begin({ received: () => undefined, closed: () => resolve("closed") });
+      second.begin({ ...nothing, closed: () => resolve("closed") });
     });
     expect(late).toBe("closed");
     // To nobody.
