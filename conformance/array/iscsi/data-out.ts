@@ -85,7 +85,10 @@ export class DataOutTransfer {
     if (immediate.length > limit) return TransferError.INCORRECT_AMOUNT_OF_DATA;
     // Mostly that is all.
     if (immediate.length === this.#length) this.#buffer = immediate;
-    else immediate.copy(this.buffer, 0);
+    else {
+      immediate.copy(this.buffer, 0);
+      dataBuffers.give(immediate);
+    }
     this.#received = immediate.length;
     if (!final) {
       if (this.#parameters.initialR2T) return TransferError.UNEXPECTED_UNSOLICITED_DATA;
@@ -96,7 +99,7 @@ export class DataOutTransfer {
     return undefined;
   }
 
-  /** Takes a Data-Out PDU. */
+  /** Takes a Data-Out PDU, its data for good. */
   receive(pdu: Pdu): TransferFault | undefined {
     const { header, data } = pdu;
     if (!pdu.dataIntact) return TransferError.PROTOCOL_SERVICE_CRC_ERROR;
@@ -108,7 +111,10 @@ export class DataOutTransfer {
     if (header.readUInt32BE(40) !== burst.offset || burst.offset + data.length > burst.end) {
       return TransferError.INCORRECT_AMOUNT_OF_DATA;
     }
-    if (!pdu.placed && burst.offset < this.#length) data.copy(this.buffer, burst.offset);
+    if (!pdu.placed) {
+      if (burst.offset < this.#length) data.copy(this.buffer, burst.offset);
+      dataBuffers.give(data);
+    }
     this.#received += data.length;
     burst.offset += data.length;
     burst.dataSN += 1;
