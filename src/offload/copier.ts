@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { chain } from "../nt/awaitable.ts";
-import type { VolumeStream } from "../vfs/volume.ts";
+import type { TellCopied, VolumeStream } from "../vfs/volume.ts";
 import type { CopyWay } from "./operations.ts";
 
 /** Bytes; holes of a source are found in steps of this size. */
@@ -14,7 +14,8 @@ const BUFFER_SIZE = 1024 * 1024;
 export interface Copied {
   /** Bytes; short only at the source's end of file. */
   readonly bytes: number;
-  readonly way: CopyWay;
+  /** Bytes by who has brought them. */
+  readonly ways: ReadonlyMap<CopyWay, number>;
 }
 
 /**
@@ -29,14 +30,17 @@ export async function copyRange(
   targetOffset: number,
   length: number,
 ): Promise<Copied> {
-  const byStorage = target.copyFrom(source, sourceOffset, targetOffset, length);
-  if (byStorage !== undefined) return { bytes: await byStorage, way: target.copier ?? "kernel" };
+  const ways = new Map<CopyWay, number>();
+  const tell: TellCopied = (by, bytes) => ways.set(by, (ways.get(by) ?? 0) + bytes);
+  const byStorage = target.copyFrom(source, sourceOffset, targetOffset, length, tell);
+  if (byStorage !== undefined) return { bytes: await byStorage, ways };
   let done = 0;
   let buffer: Buffer | undefined;
   while (done < length) {
     const { bytes, zero } = await nextRun(source, sourceOffset + done, length - done);
     if (zero) {
       await writeZeros(target, targetOffset + done, bytes);
+      tell("zero", bytes);
       done += bytes;
       continue;
     }
@@ -45,9 +49,10 @@ export async function copyRange(
     const count = await source.read(sourceOffset + done, piece);
     if (count === 0) break;
     await target.write(targetOffset + done, piece.subarray(0, count));
+    tell("process", count);
     done += count;
   }
-  return { bytes: done, way: "process" };
+  return { bytes: done, ways };
 }
 
 /** The bytes from an offset on that are zeros without being stored, or that have to be read: what fits the buffer at most. */

@@ -3,7 +3,7 @@
 import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import type { ByteRange, Volume, VolumeStream } from "../vfs/volume.ts";
-import { copyRange, writeZeros } from "./copier.ts";
+import { type Copied, copyRange, writeZeros } from "./copier.ts";
 import type { CopyWay } from "./operations.ts";
 import type { Place } from "./preserved-ranges.ts";
 import { invalidToken } from "./refusal.ts";
@@ -38,7 +38,7 @@ const COPY_PIECE = 8 * 1024 * 1024;
 interface Piece {
   /** 0 where the data moved elsewhere while they were read. */
   readonly bytes: number;
-  readonly way: CopyWay;
+  readonly ways: ReadonlyMap<CopyWay, number>;
   /** It is worth trying to share the next blocks. */
   readonly mayShare: boolean;
 }
@@ -72,7 +72,7 @@ export async function copyFromSource(
       mayShare = piece.mayShare;
       if (source.lost !== undefined) break;
       note(progress, piece);
-      if (piece.way === "kernel" || piece.way === "process") moved += piece.bytes;
+      moved += (piece.ways.get("kernel") ?? 0) + (piece.ways.get("process") ?? 0);
     } catch (error) {
       // The client learns of the failure when it goes on from where it stands.
       if (progress.done === 0) throw error;
@@ -83,11 +83,14 @@ export async function copyFromSource(
   return progress;
 }
 
-function note(progress: CopyProgress, { bytes, way }: Piece): void {
-  if (bytes === 0) return;
-  progress.done += bytes;
-  progress.ways.set(way, (progress.ways.get(way) ?? 0) + bytes);
+function note(progress: CopyProgress, piece: Piece): void {
+  if (piece.bytes === 0) return;
+  progress.done += piece.bytes;
+  for (const [way, bytes] of piece.ways) progress.ways.set(way, (progress.ways.get(way) ?? 0) + bytes);
 }
+
+/** What was brought in one way only. */
+const allBy = (way: CopyWay, bytes: number) => ({ bytes, ways: new Map([[way, bytes]]) });
 
 async function copyPiece(
   source: TokenSource,
@@ -107,19 +110,19 @@ async function copyPiece(
 async function copyPlace(place: Place, target: CopyTarget, to: number, mayShare: boolean): Promise<Piece> {
   const { from, offset, length } = place;
   if (from === undefined) {
-    return { bytes: await writeZeros(target.stream, to, length), way: "zero", mayShare };
+    return { ...allBy("zero", await writeZeros(target.stream, to, length)), mayShare };
   }
   if (Buffer.isBuffer(from)) {
     await target.stream.write(to, from.subarray(offset, offset + length));
-    return { bytes: length, way: "process", mayShare };
+    return { ...allBy("process", length), mayShare };
   }
   const shared = mayShare ? await shareSome(from, offset, target, to, length) : 0;
-  if (shared > 0) return { bytes: shared, way: "reflink", mayShare };
+  if (shared > 0) return { ...allBy("reflink", shared), mayShare };
   // A piece that begins or ends inside a block is copied, up to where blocks can be shared again.
   const piece = mayShare && shared === 0 ? untilShared(target.volume, offset, to, length) : undefined;
   const bytes = Math.min(piece ?? length, COPY_PIECE);
-  const way = await copySome(from, offset, target.stream, to, bytes);
-  return { bytes, way, mayShare: mayShare && piece !== undefined };
+  const copied = await copySome(from, offset, target.stream, to, bytes);
+  return { ...copied, mayShare: mayShare && piece !== undefined };
 }
 
 /** Bytes shared; 0 where the range does not begin with whole blocks, -1 where these two files share none. */
@@ -158,12 +161,12 @@ async function copySome(
   target: VolumeStream,
   to: number,
   length: number,
-): Promise<CopyWay> {
+): Promise<Copied> {
   if ((await source.isKnownZero?.({ offset: from, length })) === true) {
     await writeZeros(target, to, length);
-    return "zero";
+    return allBy("zero", length);
   }
-  const { bytes, way } = await copyRange(source, from, target, to, length);
-  if (bytes < length) throw new SmbError(NtStatus.INVALID_TOKEN, "the data of the token end early");
-  return way;
+  const copied = await copyRange(source, from, target, to, length);
+  if (copied.bytes < length) throw new SmbError(NtStatus.INVALID_TOKEN, "the data of the token end early");
+  return copied;
 }

@@ -402,6 +402,12 @@ export interface ChangeWatch {
   end(): void;
 }
 
+/**
+ * Hears that bytes were copied: by the storage array, by the kernel, by this process through its memory, or by nobody because they
+ * are zeros.
+ */
+export type TellCopied = (by: "array" | "kernel" | "process" | "zero", bytes: number) => void;
+
 /** The data of one stream. Offsets and lengths are bytes, safe integers, checked by the caller against `maximumFileSize`. */
 export interface VolumeStream {
   /** As stored. */
@@ -425,10 +431,15 @@ export interface VolumeStream {
    * Copies inside the storage, never through a client. Both streams may be the same one; overlapping ranges give the
    * source as it was before. Returns the bytes copied; short only at the source's end of file.
    * `undefined`: this volume cannot copy between these two streams by itself.
+   * @param tell hears of all bytes that were copied, and by whom
    */
-  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Awaitable<number> | undefined;
-  /** Who moves the bytes in {@link copyFrom}, as a rule; the kernel if not given. */
-  readonly copier?: "array" | "process" | undefined;
+  copyFrom(
+    source: VolumeStream,
+    sourceOffset: number,
+    offset: number,
+    length: number,
+    tell?: TellCopied,
+  ): Awaitable<number> | undefined;
   /** True where it is known, without reading, that a range holds nothing but zeros. */
   isKnownZero?(range: ByteRange): Awaitable<boolean>;
   /**

@@ -2,7 +2,7 @@
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { CountWatch } from "../stamp-watch.ts";
-import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
+import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { copyStream } from "./stream-copy.ts";
 import type { StreamData } from "./stream-data.ts";
 
@@ -72,18 +72,20 @@ export class ArrayStream implements VolumeStream {
     return new CountWatch(() => this.data.changes);
   }
 
-  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
+  copyFrom(
+    source: VolumeStream,
+    sourceOffset: number,
+    offset: number,
+    length: number,
+    tell?: TellCopied,
+  ): Promise<number> | undefined {
     if (!(source instanceof ArrayStream)) return undefined;
     const { context } = source.data.node;
     if (context !== this.data.node.context && this.data.node.context.offload.isStranger(context)) return undefined;
     source.check();
     const readable = Math.min(length, source.data.endOfFile - sourceOffset);
     this.checkWrite(readable > 0 ? offset + readable : 0);
-    return copyStream(source.data, sourceOffset, this.data, offset, length);
-  }
-
-  get copier(): "array" | "process" {
-    return this.data.node.context.luns.every((lun) => lun.thirdPartyCopy !== undefined) ? "array" : "process";
+    return copyStream(source.data, sourceOffset, this.data, offset, length, tell);
   }
 
   async flush(): Promise<void> {

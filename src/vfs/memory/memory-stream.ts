@@ -2,12 +2,11 @@
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { CountWatch } from "../stamp-watch.ts";
-import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
+import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { checkWritable, type MemoryNode, MemoryStreamNode } from "./node.ts";
 
 /** An open stream of a memory volume. */
 export class MemoryStream implements VolumeStream {
-  readonly copier = "process";
   readonly #node: MemoryNode;
   readonly #stream: MemoryStreamNode;
   #closed = false;
@@ -86,13 +85,20 @@ export class MemoryStream implements VolumeStream {
     return new MemoryStream(this.#node, pinned);
   }
 
-  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): number | undefined {
+  copyFrom(
+    source: VolumeStream,
+    sourceOffset: number,
+    offset: number,
+    length: number,
+    tell?: TellCopied,
+  ): number | undefined {
     if (!(source instanceof MemoryStream)) return undefined;
     source.#check();
     const readable = Math.min(length, source.#stream.data.endOfFile - sourceOffset);
     this.#checkWrite(readable > 0 ? offset + readable : 0);
     const copied = this.#stream.data.copyFrom(source.#stream.data, sourceOffset, offset, length);
     if (copied > 0) this.#node.modified();
+    tell?.("process", copied);
     return copied;
   }
 

@@ -3,7 +3,7 @@
 import { fdatasync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Awaitable } from "../../nt/awaitable.ts";
-import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
+import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { copyBetween } from "./copy.ts";
 import { readFully, writeFully } from "./data-io.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -270,11 +270,21 @@ export class DataStream implements VolumeStream {
     return undefined;
   }
 
-  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
+  copyFrom(
+    source: VolumeStream,
+    sourceOffset: number,
+    offset: number,
+    length: number,
+    tell?: TellCopied,
+  ): Promise<number> | undefined {
     // An alternate stream in an attribute: the caller reads and writes.
     if (!(source instanceof DataStream)) return undefined;
     const sparse = this.#owner.isSparse();
-    return this.#transferFrom(source, sourceOffset, offset, length, (transfer) => copyBetween(transfer, { sparse }));
+    return this.#transferFrom(source, sourceOffset, offset, length, async (transfer) => {
+      const bytes = await copyBetween(transfer, { sparse });
+      tell?.("kernel", bytes);
+      return bytes;
+    });
   }
 
   /** FICLONERANGE from another file. Answers 0 or a negated error number. */

@@ -2,7 +2,7 @@
 
 import type { Awaitable } from "../../nt/awaitable.ts";
 import { chain } from "../../nt/awaitable.ts";
-import type { ByteRange, ChangeWatch, StreamSize, VolumeStream } from "../volume.ts";
+import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { copyByReading } from "./copy-by-reading.ts";
 import { DataStream } from "./data-stream.ts";
 import type { StreamState, StreamStore } from "./stream-store.ts";
@@ -106,8 +106,16 @@ export class NamedStream implements VolumeStream {
     return at instanceof DataStream ? at.watch() : undefined;
   }
 
-  copyFrom(source: VolumeStream, sourceOffset: number, offset: number, length: number): Promise<number> | undefined {
-    return copyByReading(source, sourceOffset, this, offset, length);
+  async copyFrom(
+    source: VolumeStream,
+    sourceOffset: number,
+    offset: number,
+    length: number,
+    tell?: TellCopied,
+  ): Promise<number> {
+    const bytes = await copyByReading(source, sourceOffset, this, offset, length);
+    tell?.("process", bytes);
+    return bytes;
   }
 
   flush(): Awaitable<void> {

@@ -8,7 +8,7 @@ import { FateUnknownError } from "../../../src/scsi/errors.ts";
 import type { ArrayVolume } from "../../../src/vfs/array/array-volume.ts";
 import { checkCatalogue } from "../../../src/vfs/array/check.ts";
 import { CatalogueStore } from "../../../src/vfs/array/store.ts";
-import type { VolumeStream } from "../../../src/vfs/volume.ts";
+import type { TellCopied, VolumeStream } from "../../../src/vfs/volume.ts";
 import { MemoryArray, refusal } from "../../support/memory-array.ts";
 import { ArrayFixture, MEBIBYTE } from "./support.ts";
 
@@ -241,15 +241,28 @@ describe("ArrayOffload", () => {
     const source = await make(volume, "source", content);
     const target = await make(volume, "target");
     const before = unit.bytesRead;
-    expect(await target.copyFrom(source, 0, 0, content.length)).toBe(content.length);
+    const told: [string, number][] = [];
+    const tell: TellCopied = (by, bytes) => void told.push([by, bytes]);
+    expect(await target.copyFrom(source, 0, 0, content.length, tell)).toBe(content.length);
     expect(unit.bytesRead - before).toBeLessThan(UNIT);
     expect((await contentOf(target)).equals(content)).toBe(true);
+    // What is no whole block is not worth a command to the array.
+    expect(told.splice(0)).toEqual([
+      ["array", 3 * MEBIBYTE],
+      ["process", 10],
+    ]);
     unit.beforeCopy = () => {
       throw refusal("WRITE USING TOKEN", 0x08, 0x04);
     };
     const other = await make(volume, "other");
-    expect(await other.copyFrom(source, 0, 0, content.length)).toBe(content.length);
+    expect(await other.copyFrom(source, 0, 0, content.length, tell)).toBe(content.length);
     expect((await contentOf(other)).equals(content)).toBe(true);
+    expect(told.splice(0)).toEqual([["process", content.length]]);
+    const hole = await make(volume, "hole");
+    await hole.setSparse(true);
+    await hole.setEndOfFile(MEBIBYTE);
+    expect(await other.copyFrom(hole, 0, 0, MEBIBYTE, tell)).toBe(MEBIBYTE);
+    expect(told).toEqual([["zero", MEBIBYTE]]);
   });
 
   it("leaves copies from another array to others, once it has been tried", async () => {

@@ -210,12 +210,16 @@ export function dataCases(harness: Harness): void {
       const data = pattern(MEBIBYTE + 5);
       await source.stream.write(0, data);
       await target.stream.write(0, Buffer.from("0123456789"));
-      const copied = target.stream.copyFrom(source.stream, 1000, 5, 700_000);
+      let told = 0;
+      const copied = target.stream.copyFrom(source.stream, 1000, 5, 700_000, (_, bytes) => {
+        told += bytes;
+      });
       if (copied === undefined) {
         await closeAll(source.stream, source.file, target.stream, target.file);
         return context.skip();
       }
       expect(await copied).toBe(700_000);
+      expect(told).toBe(700_000);
       const expected = Buffer.concat([Buffer.from("01234"), data.subarray(1000, 701_000)]);
       expect((await contentOf(target.stream)).equals(expected)).toBe(true);
       expect(await target.stream.copyFrom(source.stream, MEBIBYTE, 0, 100)).toBe(5);

@@ -96,8 +96,8 @@ async function copyStream(request: Request, source: FileOpen, target: FileOpen, 
   for (let done = 0; done < endOfFile; ) {
     mustGoOn(request, source, target);
     const length = Math.min(PIECE, endOfFile - done);
-    const { bytes, way } = await changes.run({ offset: done, length }, () => copyRange(from, done, to, done, length));
-    request.server.context.metrics.copied("copychunk", way, bytes);
+    const { bytes, ways } = await changes.run({ offset: done, length }, () => copyRange(from, done, to, done, length));
+    for (const [way, moved] of ways) request.server.context.metrics.copied("copychunk", way, moved);
     progress.bytes += bytes;
     done += bytes;
     // Somebody has made the source shorter: this is its end now.

@@ -186,7 +186,7 @@ async function copyChunks(
       continue;
     }
     if (done !== undefined) {
-      request.server.context.metrics.copied("copychunk", done.way, done.bytes);
+      for (const [way, bytes] of done.ways) request.server.context.metrics.copied("copychunk", way, bytes);
       total += done.bytes;
     }
     if (status !== NtStatus.SUCCESS) {
