@@ -13,13 +13,14 @@ import { launchArray, type RunningArray } from "../conformance/lib/array.ts";
 import { must } from "../conformance/lib/process.ts";
 import { cpuSeconds } from "../conformance/lib/server.ts";
 import { smbclient, smbclientOk } from "../conformance/lib/smbclient.ts";
-import { writeRandomFile } from "../conformance/lib/temp.ts";
+import { delay, writeRandomFile } from "../conformance/lib/temp.ts";
 import { missingTools } from "../conformance/lib/tools.ts";
 import { median } from "./report.ts";
 
-const usage = `usage: npm run bench:array -- [--runs N] [--size MIB]
+const usage = `usage: npm run bench:array -- [--runs N] [--size MIB] [--rate MB] [--only KINDS]
 
-Medians of N runs (5) with a file of random data (1024 MiB).
+Medians of N runs (5) with a file of random data (1024 MiB). With --rate, each LUN reads and writes so many MB/s at most.
+With --only, some of copy,read,write.
 `;
 
 const MiB = 1024 ** 2;
@@ -28,8 +29,9 @@ interface Sample {
   readonly seconds: number;
   /** Bytes between the gateway, or the client, and the array. */
   readonly iscsi: number;
-  /** Seconds of the gateway's processor time. */
-  readonly cpu?: number;
+  /** Seconds of processor time, of the gateway and of the array that the data are on. */
+  readonly cpu: number;
+  readonly arrayCpu: number;
 }
 
 interface Place {
@@ -43,9 +45,15 @@ interface Place {
 interface Way {
   readonly name: string;
   readonly run: (place: Place) => Promise<void>;
-  /** Without the gateway. */
-  readonly direct?: boolean;
+  /** What comes before it, and is not measured. */
+  readonly prepare?: (place: Place) => Promise<void>;
 }
+
+/** Ways whose throughputs are compared: through the share, and on the LUN itself. */
+const pairs = [
+  ["read", "read: smbclient's get", "read: qemu-img from the LUN"],
+  ["write", "write: smbclient's put", "write: qemu-img to the LUN"],
+] as const;
 
 const client = ({ gateway, folder }: Place, share: string, commands: string) =>
   smbclientOk(gateway.server, share, `lcd ${folder}; ${commands}`, { timeout: 600_000 }).then(() => undefined);
@@ -70,55 +78,91 @@ const ways: readonly Way[] = [
   { name: "read: smbclient's get", run: (place) => client(place, "near", "get source back") },
   {
     name: "read: qemu-img from the LUN",
-    direct: true,
     run: async ({ near, folder }) => {
       await must("qemu-img", ["convert", ...qemu, near.url(1), join(folder, "back")]);
     },
   },
-  { name: "write: smbclient's put", run: (place) => client(place, "near", "put file written") },
+  {
+    name: "write: smbclient's put",
+    // Both write to blocks that the LUN has given up.
+    prepare: async (place) => {
+      await smbclient(place.gateway.server, "near", "rm written");
+      await quiet(place);
+    },
+    run: (place) => client(place, "near", "put file written"),
+  },
   {
     name: "write: qemu-img to the LUN",
-    direct: true,
+    prepare: async (place) => {
+      const { near, bytes } = place;
+      await must("qemu-io", ["-f", "raw", "-t", "none", "-c", `discard 0 ${bytes}`, near.url(1)]);
+      await quiet(place);
+    },
     run: async ({ near, folder }) => {
       await must("qemu-img", ["convert", "-n", ...qemu, join(folder, "file"), near.url(1)]);
     },
   },
 ];
 
+/** Until the array has nothing to do any more: room that was freed is given back in the background. */
+async function quiet({ near }: Place): Promise<void> {
+  for (let used = -1; cpuSeconds(near.pid) - used > 0.02; ) {
+    used = cpuSeconds(near.pid);
+    await delay(300);
+  }
+}
+
 async function measure(place: Place, way: Way): Promise<Sample> {
   const { near, gateway, folder } = place;
   for (const name of ["back", "moved"]) rmSync(join(folder, name), { force: true });
+  await way.prepare?.(place);
   const traffic = await near.traffic();
-  const cpu = cpuSeconds(gateway.server.pid);
+  const [cpu, arrayCpu] = [cpuSeconds(gateway.server.pid), cpuSeconds(near.pid)];
   const started = performance.now();
   await way.run(place);
-  const seconds = (performance.now() - started) / 1000;
-  const sample = { seconds, iscsi: (await near.traffic()) - traffic };
-  const used = cpuSeconds(gateway.server.pid) - cpu;
+  const sample = {
+    seconds: (performance.now() - started) / 1000,
+    cpu: cpuSeconds(gateway.server.pid) - cpu,
+    arrayCpu: cpuSeconds(near.pid) - arrayCpu,
+    iscsi: (await near.traffic()) - traffic,
+  };
   if (way.name.startsWith("copy")) {
     // On one of the two it is.
     for (const share of ["near", "far"]) await smbclient(gateway.server, share, "rm copy");
   }
-  return way.direct === true ? sample : { ...sample, cpu: used };
+  return sample;
 }
 
 function table(results: ReadonlyMap<Way, readonly Sample[]>, bytes: number): string {
   const rows = [...results].map(([{ name }, samples]) => {
     const seconds = samples.map((sample) => sample.seconds);
     const middle = median(seconds);
-    const used = samples.flatMap(({ cpu }) => cpu ?? []);
     const cells = [
       middle.toFixed(2),
       `${Math.min(...seconds).toFixed(2)} – ${Math.max(...seconds).toFixed(2)}`,
       (bytes / 1e6 / middle).toFixed(0),
       median(samples.map(({ iscsi }) => iscsi)).toLocaleString("en-US"),
-      used.length === 0 ? "" : median(used).toFixed(2),
+      median(samples.map(({ cpu }) => cpu)).toFixed(2),
+      median(samples.map(({ arrayCpu }) => arrayCpu)).toFixed(2),
     ];
     return `| ${name} | ${cells.join(" | ")} |`;
   });
   const head =
-    "| way | seconds | best – worst | MB/s | bytes to and from the array | gateway's processor, s |\n|---|---:|---:|---:|---:|---:|";
+    "| way | seconds | best – worst | MB/s | bytes to and from the array | gateway's processor, s | array's processor, s |\n|---|---:|---:|---:|---:|---:|---:|";
   return `${head}\n${rows.join("\n")}\n`;
+}
+
+/** What the share has of the throughput of the LUN: of the medians, and in the rounds. */
+function ratios(results: ReadonlyMap<Way, readonly Sample[]>): string {
+  const seconds = new Map([...results].map(([{ name }, samples]) => [name, samples.map((sample) => sample.seconds)]));
+  const lines = pairs.map(([what, share, lun]) => {
+    const [through, direct] = [seconds.get(share) ?? [], seconds.get(lun) ?? []];
+    if (through.length === 0 || direct.length === 0) return "";
+    const rounds = through.map((one, round) => (direct[round] ?? Number.NaN) / one);
+    const spread = `${Math.min(...rounds).toFixed(2)} – ${Math.max(...rounds).toFixed(2)}`;
+    return `${what} through the share: ${(median(direct) / median(through)).toFixed(2)} of the LUN's throughput (${spread})\n`;
+  });
+  return lines.join("");
 }
 
 async function main(): Promise<number> {
@@ -126,10 +170,12 @@ async function main(): Promise<number> {
     options: {
       runs: { type: "string", default: "5" },
       size: { type: "string", default: "1024" },
+      rate: { type: "string", default: "0" },
+      only: { type: "string", default: "copy,read,write" },
       help: { type: "boolean", default: false },
     },
   });
-  const missing = missingTools(["smbclient", "qemu-img"]);
+  const missing = missingTools(["smbclient", "qemu-img", "qemu-io"]);
   if (values.help || missing.length > 0) {
     process.stderr.write(missing.length > 0 ? `missing: ${missing.join(", ")}\n` : usage);
     return 2;
@@ -140,7 +186,11 @@ async function main(): Promise<number> {
   const arrays: RunningArray[] = [];
   let gateway: Gateway | undefined;
   try {
-    const lun = (name: string, mebibytes: number) => ["--lun", `${join(folder, name)}:${mebibytes}M,id=${name}`];
+    const rate = Number(values.rate) * 1e6;
+    const lun = (name: string, mebibytes: number) => [
+      "--lun",
+      `${join(folder, name)}:${mebibytes}M,id=${name},rate=${rate}`,
+    ];
     const near = await launchArray(folder, 1, [
       "--identity",
       "near",
@@ -158,16 +208,18 @@ async function main(): Promise<number> {
     await writeRandomFile(join(folder, "file"), place.bytes);
     await client(place, "near", "put file source");
     await must("qemu-img", ["convert", "-n", ...qemu, join(folder, "file"), near.url(1)]);
+    const kinds = values.only.split(",");
+    const chosen = ways.filter(({ name }) => kinds.some((kind) => name.startsWith(`${kind}:`)));
     const results = new Map<Way, Sample[]>();
     for (let round = 0; round < runs; round += 1) {
       // What comes first in one round comes last in the next.
-      for (const way of round % 2 === 0 ? ways : [...ways].reverse()) {
+      for (const way of round % 2 === 0 ? chosen : [...chosen].reverse()) {
         const sample = await measure(place, way);
         results.set(way, [...(results.get(way) ?? []), sample]);
       }
     }
-    const inOrder = new Map(ways.map((way) => [way, results.get(way) ?? []]));
-    process.stdout.write(`${table(inOrder, place.bytes)}\n`);
+    const inOrder = new Map(chosen.map((way) => [way, results.get(way) ?? []]));
+    process.stdout.write(`${table(inOrder, place.bytes)}\n${ratios(inOrder)}`);
     process.stdout.write(
       `${cpus().length} × ${cpus()[0]?.model}, Linux ${release()}, Node ${process.version}; ${size} MiB, ${runs} runs.\n`,
     );

@@ -182,6 +182,7 @@ export class SimulatedArray {
       thin: config.thin ?? true,
       maxTransferBlocks: config.maxTransferBlocks ?? defaultTransferBytes / blockBytes,
       readOnly: config.readOnly ?? false,
+      bytesPerSecond: config.bytesPerSecond ?? 0,
     };
     const unit = new LogicalUnit(this.identity, options, medium);
     this.#units.set(id, unit);

@@ -13,7 +13,7 @@ export const usage = `usage: npm run array -- [--listen HOST:PORT[,GROUP]] ... [
   --lun-number N              the number of the next LUN; else it is the next one, from 0
   --lun FILE[:SIZE][,OPTION]  a LUN on a sparse file, made where it is missing. SIZE in bytes or with K, M, G, T.
                               Options: block=512|4096, physical=EXPONENT, transfer=BLOCKS (the most of one command),
-                              id=NAME, ro, thick
+                              id=NAME, ro, thick, rate=BYTES per second
   --chap USER:SECRET          who may log in to the last --target, or to all before the first one
   --mutual-chap USER:SECRET   what that target proves itself with
   --identity NAME             what LUNs and tokens are named by; keep it to keep the LUNs' serial numbers
@@ -106,6 +106,7 @@ function readUnit(value: string): UnitConfig {
     else if (name === "id") unit = { ...unit, id: setting };
     else if (name === "ro") unit = { ...unit, readOnly: true };
     else if (name === "thick") unit = { ...unit, thin: false };
+    else if (name === "rate") unit = { ...unit, bytesPerSecond: readSize(setting) };
     else throw new Error(`--lun ${value}: unknown option ${name}`);
   }
   return unit;

@@ -21,6 +21,8 @@ export interface UnitConfig {
   readonly readOnly?: boolean;
   /** MAXIMUM TRANSFER LENGTH in blocks; default: 32 MiB. */
   readonly maxTransferBlocks?: number;
+  /** How fast data are read and written; default 0: as fast as can be. */
+  readonly bytesPerSecond?: number;
 }
 
 export interface TargetConfig {

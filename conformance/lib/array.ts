@@ -22,6 +22,7 @@ export interface RunningArray {
   readonly traffic: () => Promise<number>;
   /** Sends a request to the switches. */
   readonly control: (method: string, path: string, body?: object) => Promise<unknown>;
+  readonly pid: number;
   readonly alive: () => boolean;
   readonly stop: () => Promise<void>;
 }
@@ -77,6 +78,7 @@ export async function launchArray(
       const state = stateSchema.parse(await control("GET", "/"));
       return state.portals.reduce((sum, { received, sent }) => sum + received + sent, 0);
     },
+    pid: daemon.pid,
     alive: daemon.alive,
     stop: async () => {
       await daemon.stop();

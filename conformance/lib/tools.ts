@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, string>> = {
   tgtadm: "tgt",
   "qemu-system-x86_64": "qemu-system-x86",
   "qemu-img": "qemu-utils",
+  "qemu-io": "qemu-utils",
   "iscsi-test-cu": "libiscsi-bin",
   "iscsi-ls": "libiscsi-bin",
   "iscsi-inq": "libiscsi-bin",

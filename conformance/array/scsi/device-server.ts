@@ -71,7 +71,11 @@ export class DeviceServer {
     const turn = set.enter(request.attribute);
     const run = () =>
       effects === noEffects
-        ? settle(() => this.#run(request, unit, row, effects), unit.descriptorSense, this.#log)
+        ? this.#paced(
+            request,
+            unit,
+            settle(() => this.#run(request, unit, row, effects), unit.descriptorSense, this.#log),
+          )
         : this.#runFaulty(request, unit, row, effects);
     const outcome = turn === undefined ? run() : turn.then(run);
     if (!(outcome instanceof Promise)) {
@@ -79,6 +83,14 @@ export class DeviceServer {
       return outcome;
     }
     return outcome.finally(() => set.leave());
+  }
+
+  /** What a command has moved takes the time of the medium. */
+  #paced({ dataOut, signal }: ScsiRequest, unit: LogicalUnit, outcome: Awaitable<ScsiOutcome>): Awaitable<ScsiOutcome> {
+    if (outcome instanceof Promise) return outcome;
+    const bytes = dataOut.length + (outcome.dataIn?.length ?? 0);
+    const wait = unit.pace.take(bytes, this.#clock.now());
+    return wait === 0 ? outcome : this.#clock.delay(wait, signal).then(() => outcome);
   }
 
   /** Runs a command that a fault rule has met. */

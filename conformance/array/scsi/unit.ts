@@ -2,6 +2,7 @@
 /** A logical unit: a medium, its identity and its changeable state. */
 import { createHash } from "node:crypto";
 import type { Medium } from "../storage/medium.ts";
+import { Pace } from "../storage/pace.ts";
 
 export interface UnitOptions {
   /** Name within the array, for the switches; also what its identity is made from. */
@@ -13,6 +14,8 @@ export interface UnitOptions {
   /** MAXIMUM TRANSFER LENGTH of one READ or WRITE in blocks. */
   readonly maxTransferBlocks: number;
   readonly readOnly: boolean;
+  /** How fast data are read and written; 0: as fast as can be. */
+  readonly bytesPerSecond: number;
 }
 
 /** The first half byte of a locally assigned NAA designator (SPC-4 7.8.6.6.4). */
@@ -28,6 +31,7 @@ export function localNaa(identity: string): Buffer {
 export class LogicalUnit {
   readonly options: UnitOptions;
   readonly medium: Medium;
+  readonly pace: Pace;
   readonly naa: Buffer;
   readonly serial: string;
   /** The administrator's lock. */
@@ -46,6 +50,7 @@ export class LogicalUnit {
   constructor(arrayIdentity: string, options: UnitOptions, medium: Medium) {
     this.options = options;
     this.medium = medium;
+    this.pace = new Pace(options.bytesPerSecond);
     this.readOnly = options.readOnly;
     this.naa = localNaa(`${arrayIdentity}/${options.id}`);
     this.serial = this.naa.toString("hex").toUpperCase();
