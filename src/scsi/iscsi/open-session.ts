@@ -5,7 +5,8 @@ import { TransportError } from "../errors.ts";
 import type { NexusEvents } from "../nexus.ts";
 import { type ConnectionEvents, IscsiConnection } from "./connection.ts";
 import { type LoginOptions, LoginRedirect, type LoginResult } from "./login.ts";
-import { IscsiSession, type SessionTimes } from "./session.ts";
+import { IscsiSession } from "./session.ts";
+import type { SessionTimes } from "./session-link.ts";
 import { type Dial, formatPortal, type Portal } from "./transport.ts";
 
 export interface InitiatorParts {

@@ -6,34 +6,25 @@ import { type Nexus, type NexusEvents, NexusLostError, type RunningCommand, type
 import { decodeSense } from "../sense.ts";
 import { dataSegmentLengthOf, expCmdSnOf, initiatorTaskTagOf, maxCmdSnOf, NO_TAG, Opcode, opcodeOf } from "./bhs.ts";
 import type { ConnectionEvents, IscsiConnection } from "./connection.ts";
+import { Keepalive } from "./keepalive.ts";
 import type { LoginResult } from "./login.ts";
 import type { SessionParameters } from "./negotiation.ts";
 import type { DataPlacement } from "./pdu-reader.ts";
 import { decodeDataIn, decodeR2t, decodeScsiResponse } from "./scsi-pdus.ts";
 import { nextSerial, serialDistance } from "./serial.ts";
+import type { SessionLink, SessionTimes } from "./session-link.ts";
 import {
   AsyncEvent,
   decodeAsyncMessage,
-  decodeNopIn,
   decodeReject,
   encodeLogoutRequest,
-  encodePing,
-  encodePong,
-  encodeTaskManagementRequest,
   encodeTextRequest,
   responseOf,
   TaskManagementFunction,
   TaskManagementResponse,
 } from "./session-pdus.ts";
 import { Task } from "./task.ts";
-
-/** Times are milliseconds. */
-export interface SessionTimes {
-  /** Silence after which the target is asked whether it is there. */
-  readonly keepaliveInterval: number;
-  /** Silence after that, or lack of an answer to task management, that ends the session. */
-  readonly answerTimeout: number;
-}
+import { NO_RESPONSE, TaskManagement } from "./task-management.ts";
 
 export const defaultSessionTimes: SessionTimes = { keepaliveInterval: 5000, answerTimeout: 5000 };
 
@@ -49,36 +40,29 @@ export interface SessionParts {
 
 /** Commands that wait for an answer; the window of the target may be wider than is good for anybody. */
 const MAXIMUM_TASKS = 1024;
-/** Answers to NOP-Ins that may wait to be sent before the target is taken for a hostile one. */
-const MAXIMUM_PENDING_PONGS = 64;
 const NO_SENSE = Buffer.alloc(0);
-/** In the place of a task management response: the session ended before it came. */
-const NO_RESPONSE = -1;
 
 /** A session of one connection, at error recovery level 0 (RFC 7143 4.2, 7.1.5): what goes wrong ends it. */
-export class IscsiSession implements Nexus, ConnectionEvents {
+export class IscsiSession implements Nexus, ConnectionEvents, SessionLink {
   readonly portal: string;
   readonly name: string;
-  readonly #connection: IscsiConnection;
-  readonly #clock: Clock;
-  readonly #times: SessionTimes;
+  readonly connection: IscsiConnection;
+  readonly clock: Clock;
+  readonly times: SessionTimes;
   readonly #events: NexusEvents;
+  readonly #management: TaskManagement;
+  readonly #keepalive: Keepalive;
   readonly #tasks = new Map<number, Task>();
   /** Answered, with data that are still being sent. */
   readonly #sending = new Set<Task>();
   readonly #queue: Task[] = [];
-  /** Task management requests by their tag. */
-  readonly #management = new Map<number, (response: number) => void>();
   #nextTag = 1;
   #cmdSn: number;
   #expCmdSn: number;
   #maxCmdSn: number;
-  #pingTag: number | undefined;
   #logoutTag: number | undefined;
   #textTag: number | undefined;
-  #pendingPongs = 0;
-  #heard = true;
-  #timer: Timer | undefined;
+  #logoutTimer: Timer | undefined;
   #draining = false;
   #closedByUs = false;
   #idle: (() => void) | undefined;
@@ -88,9 +72,9 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   constructor({ portal, name, connection, login, clock, times, events }: SessionParts) {
     this.portal = portal;
     this.name = name;
-    this.#connection = connection;
-    this.#clock = clock;
-    this.#times = times;
+    this.connection = connection;
+    this.clock = clock;
+    this.times = times;
     this.#events = events;
     this.#cmdSn = login.cmdSn;
     this.#expCmdSn = login.cmdSn;
@@ -98,16 +82,17 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     this.#whenEnded = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
-    this.#watch();
+    this.#management = new TaskManagement(this);
+    this.#keepalive = new Keepalive(this);
   }
 
   get connected(): boolean {
-    return this.#connection.open && !this.#draining;
+    return this.connection.open && !this.#draining;
   }
 
   /** What was agreed on in login. */
   get parameters(): Readonly<SessionParameters> {
-    return this.#connection.parameters;
+    return this.connection.parameters;
   }
 
   start(command: ScsiCommand): RunningCommand {
@@ -123,7 +108,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
 
   async resetLogicalUnit(lun: bigint): Promise<void> {
     const affected = [...this.#tasks.values()].filter((task) => task.command.lun === lun);
-    const response = await this.#manage(TaskManagementFunction.LOGICAL_UNIT_RESET, lun, NO_TAG, 0);
+    const response = await this.#management.request(TaskManagementFunction.LOGICAL_UNIT_RESET, lun, NO_TAG, 0);
     if (response === NO_RESPONSE) throw new TransportError(`${this.portal} was lost before it answered a LUN reset`);
     if (response !== TaskManagementResponse.FUNCTION_COMPLETE) {
       throw new TransportError(`${this.portal} refused a LUN reset (response ${response})`);
@@ -137,7 +122,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   }
 
   async close(): Promise<void> {
-    if (!this.#connection.open) return this.#whenEnded;
+    if (!this.connection.open) return this.#whenEnded;
     this.#draining = true;
     this.#closedByUs = true;
     await this.#drained();
@@ -147,17 +132,17 @@ export class IscsiSession implements Nexus, ConnectionEvents {
 
   /** Ends the session at once. */
   fail(error: Error): void {
-    this.#connection.fail(error);
+    this.connection.fail(error);
   }
 
   header(bhs: Buffer): DataPlacement | undefined {
-    this.#heard = true;
+    this.#keepalive.heard();
     if (opcodeOf(bhs) !== Opcode.DATA_IN) return undefined;
     return this.#task(bhs).placeDataIn(decodeDataIn(bhs), dataSegmentLengthOf(bhs));
   }
 
   pdu(bhs: Buffer, data: Buffer): void {
-    this.#heard = true;
+    this.#keepalive.heard();
     switch (opcodeOf(bhs)) {
       case Opcode.DATA_IN:
         this.#dataIn(bhs);
@@ -166,13 +151,13 @@ export class IscsiSession implements Nexus, ConnectionEvents {
         this.#scsiResponse(bhs, data);
         break;
       case Opcode.R2T:
-        this.#task(bhs).readyToTransfer(this.#connection, decodeR2t(bhs));
+        this.#task(bhs).readyToTransfer(this.connection, decodeR2t(bhs));
         break;
       case Opcode.NOP_IN:
-        this.#nopIn(bhs);
+        this.#keepalive.nopIn(bhs);
         break;
       case Opcode.TASK_MANAGEMENT_RESPONSE:
-        this.#managed(initiatorTaskTagOf(bhs), responseOf(bhs));
+        this.#management.answered(initiatorTaskTagOf(bhs), responseOf(bhs));
         break;
       case Opcode.ASYNC_MESSAGE:
         this.#asyncMessage(bhs, data);
@@ -186,7 +171,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
         break;
       case Opcode.LOGOUT_RESPONSE:
         if (initiatorTaskTagOf(bhs) !== this.#logoutTag) throw new ProtocolError("a logout that was not asked for");
-        this.#connection.fail(new TransportError("logged out"));
+        this.connection.fail(new TransportError("logged out"));
         return;
       default:
         throw new ProtocolError(`a PDU of the unknown kind ${opcodeOf(bhs).toString(16)}h`);
@@ -195,14 +180,14 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   }
 
   closed(error: Error): void {
-    this.#timer?.cancel();
+    this.#keepalive.stop();
+    this.#logoutTimer?.cancel();
     const tasks = [...this.#tasks.values(), ...this.#sending, ...this.#queue];
     this.#tasks.clear();
     this.#sending.clear();
     this.#queue.length = 0;
     for (const task of tasks) task.lost(error);
-    for (const answer of this.#management.values()) answer(NO_RESPONSE);
-    this.#management.clear();
+    this.#management.closed();
     this.#idle?.();
     this.#resolveEnded();
     this.#events.lost(this.#closedByUs ? undefined : error);
@@ -258,29 +243,29 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   #pump(): void {
     while (
       this.#queue.length > 0 &&
-      this.#connection.open &&
+      this.connection.open &&
       this.#tasks.size < MAXIMUM_TASKS &&
       serialDistance(this.#maxCmdSn, this.#cmdSn) >= 0
     ) {
       const task = this.#queue.shift();
       if (task === undefined) return;
-      const tag = this.#takeTag();
+      const tag = this.takeTag();
       this.#tasks.set(tag, task);
       const cmdSn = this.#cmdSn;
       this.#cmdSn = nextSerial(cmdSn);
-      task.start(this.#connection, tag, cmdSn);
+      task.start(this.connection, tag, cmdSn);
     }
   }
 
-  #takeTag(): number {
+  takeTag(): number {
     let tag = this.#nextTag;
     while (tag === NO_TAG || this.#tasks.has(tag) || this.#management.has(tag)) tag = nextSerial(tag);
     this.#nextTag = nextSerial(tag);
     return tag;
   }
 
-  get #sequence() {
-    return { cmdSn: this.#cmdSn, expStatSn: this.#connection.expStatSn };
+  get sequence() {
+    return { cmdSn: this.#cmdSn, expStatSn: this.connection.expStatSn };
   }
 
   readonly #abortTask = (task: Task) => {
@@ -293,12 +278,17 @@ export class IscsiSession implements Nexus, ConnectionEvents {
       return;
     }
     if (task.answered) this.fail(new TransportError(`${this.portal} takes no more data`));
-    else if (this.#connection.open) void this.#abortSent(task, reason);
+    else if (this.connection.open) void this.#abortSent(task, reason);
   };
 
   async #abortSent(task: Task, reason: Error): Promise<void> {
     const { initiatorTaskTag, cmdSn, command } = task;
-    const answer = await this.#manage(TaskManagementFunction.ABORT_TASK, command.lun, initiatorTaskTag, cmdSn);
+    const answer = await this.#management.request(
+      TaskManagementFunction.ABORT_TASK,
+      command.lun,
+      initiatorTaskTag,
+      cmdSn,
+    );
     if (this.#tasks.get(initiatorTaskTag) !== task) return;
     if (answer === TaskManagementResponse.FUNCTION_COMPLETE || answer === TaskManagementResponse.TASK_DOES_NOT_EXIST) {
       this.#remove(task);
@@ -313,72 +303,6 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     }
   }
 
-  /** Sends a task management request. @returns the response, or {@link NO_RESPONSE} */
-  #manage(taskFunction: number, lun: bigint, referencedTaskTag: number, refCmdSn: number): Promise<number> {
-    if (!this.#connection.open) return Promise.resolve(NO_RESPONSE);
-    const initiatorTaskTag = this.#takeTag();
-    return new Promise((resolve) => {
-      const timer = this.#clock.after(this.#times.answerTimeout, () => {
-        this.fail(new TransportError(`${this.portal} does not answer task management`));
-      });
-      this.#management.set(initiatorTaskTag, (response) => {
-        timer.cancel();
-        resolve(response);
-      });
-      this.#connection.send(
-        encodeTaskManagementRequest({
-          ...this.#sequence,
-          taskFunction,
-          initiatorTaskTag,
-          lun,
-          referencedTaskTag,
-          refCmdSn,
-        }),
-      );
-    });
-  }
-
-  #managed(initiatorTaskTag: number, response: number): void {
-    const answer = this.#management.get(initiatorTaskTag);
-    if (answer === undefined) throw new ProtocolError("an answer to task management that was not asked for");
-    this.#management.delete(initiatorTaskTag);
-    answer(response);
-  }
-
-  #nopIn(bhs: Buffer): void {
-    const nopIn = decodeNopIn(bhs);
-    if (nopIn.initiatorTaskTag !== NO_TAG) {
-      if (nopIn.initiatorTaskTag !== this.#pingTag) throw new ProtocolError("an answer to a NOP that was not sent");
-      this.#pingTag = undefined;
-      return;
-    }
-    if (nopIn.targetTransferTag === NO_TAG) return;
-    if (this.#pendingPongs >= MAXIMUM_PENDING_PONGS) throw new ProtocolError("the target floods us with NOPs");
-    this.#pendingPongs++;
-    this.#connection.send(encodePong(nopIn, this.#sequence), undefined, 0, () => {
-      this.#pendingPongs--;
-    });
-  }
-
-  /** Keepalive: silence is answered with a question, and further silence with the end of the session. */
-  #watch(): void {
-    const waiting = this.#pingTag !== undefined;
-    const { keepaliveInterval, answerTimeout } = this.#times;
-    this.#timer = this.#clock.after(waiting ? answerTimeout : keepaliveInterval, () => {
-      if (!this.#connection.open || this.#logoutTag !== undefined) return;
-      if (!this.#heard) {
-        if (this.#pingTag !== undefined) {
-          this.fail(new TransportError(`${this.portal} is silent`));
-          return;
-        }
-        this.#pingTag = this.#takeTag();
-        this.#connection.send(encodePing(this.#pingTag, this.#sequence));
-      }
-      this.#heard = false;
-      this.#watch();
-    });
-  }
-
   #asyncMessage(bhs: Buffer, data: Buffer): void {
     const { event, lun, parameter3 } = decodeAsyncMessage(bhs);
     if (event === AsyncEvent.SCSI_EVENT) {
@@ -391,10 +315,10 @@ export class IscsiSession implements Nexus, ConnectionEvents {
       throw new TransportError(`${this.portal} drops the session`);
     } else if (event === AsyncEvent.NEGOTIATION_REQUESTED && this.#textTag === undefined) {
       // We have nothing to ask for; the target says what it wants in its answer, and we stay with what was agreed.
-      this.#textTag = this.#takeTag();
-      this.#connection.send(
+      this.#textTag = this.takeTag();
+      this.connection.send(
         encodeTextRequest({
-          ...this.#sequence,
+          ...this.sequence,
           initiatorTaskTag: this.#textTag,
           targetTransferTag: NO_TAG,
           final: true,
@@ -408,7 +332,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   async #leave(milliseconds: number): Promise<void> {
     if (this.#draining) return;
     this.#draining = true;
-    const timer = this.#clock.after(milliseconds, () => this.#logout());
+    const timer = this.clock.after(milliseconds, () => this.#logout());
     await this.#drained();
     timer.cancel();
     this.#logout();
@@ -419,7 +343,7 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     return new Promise((resolve) => {
       const earlier = this.#idle;
       this.#idle = () => {
-        if (this.#queue.length > 0 && this.#connection.open) return;
+        if (this.#queue.length > 0 && this.connection.open) return;
         earlier?.();
         this.#idle = undefined;
         resolve();
@@ -428,11 +352,11 @@ export class IscsiSession implements Nexus, ConnectionEvents {
   }
 
   #logout(): void {
-    if (!this.#connection.open || this.#logoutTag !== undefined) return;
-    this.#logoutTag = this.#takeTag();
-    this.#connection.send(encodeLogoutRequest(this.#logoutTag, this.#sequence));
-    this.#timer?.cancel();
-    this.#timer = this.#clock.after(this.#times.answerTimeout, () => {
+    if (!this.connection.open || this.#logoutTag !== undefined) return;
+    this.#logoutTag = this.takeTag();
+    this.connection.send(encodeLogoutRequest(this.#logoutTag, this.sequence));
+    this.#keepalive.stop();
+    this.#logoutTimer = this.clock.after(this.times.answerTimeout, () => {
       this.fail(new TransportError(`${this.portal} does not answer a logout`));
     });
   }
@@ -442,10 +366,9 @@ export class IscsiSession implements Nexus, ConnectionEvents {
     const opcode = refused === undefined ? undefined : opcodeOf(refused);
     const tag = refused === undefined ? NO_TAG : initiatorTaskTagOf(refused);
     if (opcode === Opcode.TASK_MANAGEMENT_REQUEST && this.#management.has(tag)) {
-      this.#managed(tag, TaskManagementResponse.REJECTED);
+      this.#management.answered(tag, TaskManagementResponse.REJECTED);
     } else if (opcode === Opcode.NOP_OUT || opcode === Opcode.TEXT_REQUEST) {
-      // Whoever refuses these is alive.
-      if (tag === this.#pingTag) this.#pingTag = undefined;
+      this.#keepalive.refused(tag);
       if (tag === this.#textTag) this.#textTag = undefined;
     } else {
       throw new ProtocolError(`the target rejects what we sent: ${reasonText}`);
