@@ -66,7 +66,7 @@ export class ArrayOffload implements StorageOffload {
   async #represent(data: StreamData, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined> {
     return await data.lock.run(range, false, async () => {
       const length = Math.min(range.length, data.endOfFile - range.offset);
-      const run = data.firstRun({ offset: range.offset, length });
+      const run = data.extents.firstRun({ offset: range.offset, length });
       if (run.extents.length === 0) return { kind: "zero", length: run.length };
       return await this.#populate(run.extents, timeToLive);
     });

@@ -64,7 +64,7 @@ export class ArrayStream implements VolumeStream {
 
   isKnownZero(range: ByteRange): boolean {
     this.check();
-    return this.data.isKnownZero(range);
+    return this.data.extents.isKnownZero(range);
   }
 
   watch(): ChangeWatch {

@@ -11,6 +11,13 @@ export interface Extent extends Piece {
   readonly written: boolean;
 }
 
+/** The start of a range of a stream: all stored, on one LUN; or, without extents, all zeros that are not stored. */
+export interface Run {
+  readonly extents: readonly Extent[];
+  /** Bytes. */
+  readonly length: number;
+}
+
 /** What a change of the map means for the catalogue and the allocator. */
 export interface ExtentChange {
   /** Offsets of extents that are no longer there. */
@@ -59,6 +66,41 @@ export class ExtentMap {
       at = extent.offset + extent.length;
     }
     if (at < offset + length) yield { offset: at, length: offset + length - at };
+  }
+
+  /** Parts of a range that hold data, in order, at most `maximum`. */
+  writtenRanges(range: ByteRange, maximum: number): ByteRange[] {
+    const ranges: ByteRange[] = [];
+    for (const extent of this.within(range)) {
+      if (!extent.written) continue;
+      const last = ranges.at(-1);
+      if (last !== undefined && last.offset + last.length === extent.offset) {
+        ranges[ranges.length - 1] = { offset: last.offset, length: last.length + extent.length };
+      } else if (ranges.length === maximum) break;
+      else ranges.push({ offset: extent.offset, length: extent.length });
+    }
+    return ranges;
+  }
+
+  firstRun(range: ByteRange): Run {
+    const written = [...this.within(range)].filter((extent) => extent.written);
+    const [first] = written;
+    if (first === undefined) return { extents: [], length: range.length };
+    if (first.offset > range.offset) return { extents: [], length: first.offset - range.offset };
+    const extents: Extent[] = [];
+    let end = range.offset;
+    for (const extent of written) {
+      if (extent.offset > end || extent.lun !== first.lun) break;
+      extents.push(extent);
+      end = extent.offset + extent.length;
+    }
+    return { extents, length: end - range.offset };
+  }
+
+  /** Nothing of the range holds data: it reads as zeros. */
+  isKnownZero(range: ByteRange): boolean {
+    for (const extent of this.within(range)) if (extent.written) return false;
+    return true;
   }
 
   /** Where on a LUN a stream would go on at `offset`. */

@@ -47,7 +47,7 @@ interface Copied {
 }
 
 async function copyRun(source: StreamData, range: ByteRange, target: StreamData, to: number): Promise<Copied> {
-  const { extents, length } = source.firstRun(range);
+  const { extents, length } = source.extents.firstRun(range);
   if (extents.length === 0) {
     await zeroTo(target, to, length);
     return { by: "zero", bytes: length };
@@ -68,7 +68,7 @@ async function copyThroughMemory(
   to: number,
 ): Promise<Copied> {
   const { offset, length } = range;
-  if (source.isKnownZero(range)) {
+  if (source.extents.isKnownZero(range)) {
     await zeroTo(target, to, length);
     return { by: "zero", bytes: length };
   }

@@ -16,12 +16,6 @@ export interface Room {
   readonly taken: readonly Extent[];
 }
 
-export interface Run {
-  readonly extents: readonly Extent[];
-  /** Bytes. */
-  readonly length: number;
-}
-
 const EVERYTHING: ByteRange = { offset: 0, length: Number.MAX_SAFE_INTEGER };
 
 /**
@@ -316,40 +310,7 @@ export class StreamData {
     const end = Math.min(offset + length, this.#record.endOfFile);
     if (offset >= end || maximum <= 0) return [];
     if (!this.#record.sparse) return [{ offset, length: end - offset }];
-    const ranges: ByteRange[] = [];
-    for (const extent of this.extents.within({ offset, length: end - offset })) {
-      if (!extent.written) continue;
-      const last = ranges.at(-1);
-      if (last !== undefined && last.offset + last.length === extent.offset) {
-        ranges[ranges.length - 1] = { offset: last.offset, length: last.length + extent.length };
-      } else if (ranges.length === maximum) break;
-      else ranges.push({ offset: extent.offset, length: extent.length });
-    }
-    return ranges;
-  }
-
-  /**
-   * The bytes from the start of a range that are all stored, on one LUN; or, where there are no extents in the result, that are
-   * all zeros without being stored.
-   */
-  firstRun(range: ByteRange): Run {
-    const written = [...this.extents.within(range)].filter((extent) => extent.written);
-    const [first] = written;
-    if (first === undefined) return { extents: [], length: range.length };
-    if (first.offset > range.offset) return { extents: [], length: first.offset - range.offset };
-    const extents: Extent[] = [];
-    let end = range.offset;
-    for (const extent of written) {
-      if (extent.offset > end || extent.lun !== first.lun) break;
-      extents.push(extent);
-      end = extent.offset + extent.length;
-    }
-    return { extents, length: end - range.offset };
-  }
-
-  isKnownZero(range: ByteRange): boolean {
-    for (const extent of this.extents.within(range)) if (extent.written) return false;
-    return true;
+    return this.extents.writtenRanges({ offset, length: end - offset }, maximum);
   }
 
   /** Empties the map for good. */

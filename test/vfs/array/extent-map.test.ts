@@ -45,6 +45,30 @@ describe("ExtentMap", () => {
     expect([...map.within({ offset: 3, length: 4 })]).toEqual([extent(3, 3, 103), extent(6, 1, 106, false)]);
   });
 
+  it("tells what holds data, from the start of a range on, and what does not", () => {
+    const map = new ExtentMap([
+      extent(0, 10, 100),
+      extent(10, 10, 200),
+      extent(20, 10, 300, true, 1),
+      extent(30, 10, 400, false),
+      extent(50, 10, 500),
+    ]);
+    expect(map.firstRun({ offset: 5, length: 55 })).toEqual({
+      extents: [extent(5, 5, 105), extent(10, 10, 200)],
+      length: 15,
+    });
+    expect(map.firstRun({ offset: 20, length: 40 })).toEqual({ extents: [extent(20, 10, 300, true, 1)], length: 10 });
+    expect(map.firstRun({ offset: 32, length: 28 })).toEqual({ extents: [], length: 18 });
+    expect(map.firstRun({ offset: 32, length: 10 })).toEqual({ extents: [], length: 10 });
+    expect(map.isKnownZero({ offset: 30, length: 20 })).toBe(true);
+    expect(map.isKnownZero({ offset: 29, length: 2 })).toBe(false);
+    expect(map.writtenRanges({ offset: 5, length: 50 }, 10)).toEqual([
+      { offset: 5, length: 25 },
+      { offset: 50, length: 5 },
+    ]);
+    expect(map.writtenRanges({ offset: 5, length: 50 }, 1)).toEqual([{ offset: 5, length: 25 }]);
+  });
+
   it("says the same as a table of bytes, and its changes make the same map", () => {
     const operation = fc.record({
       offset: fc.nat(40),
