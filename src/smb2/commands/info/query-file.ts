@@ -126,8 +126,10 @@ function encodeAll(writer: Writer, open: FileOpen, facts: FileFacts, room: numbe
   return encodeFileAllInformation(
     writer,
     {
-      ...facts,
-      ...standardInformation(open, facts),
+      basic: facts,
+      standard: standardInformation(open, facts),
+      fileId: facts.fileId,
+      eaSize: facts.eaSize,
       accessFlags: open.grantedAccess,
       currentByteOffset: open.position,
       mode: open.mode,

@@ -10,7 +10,9 @@ import {
 } from "./size-info.ts";
 
 /** FILE_ALL_INFORMATION (MS-FSCC 2.4.2), 100 bytes and the name. */
-export interface FileAllInformation extends FileBasicInformation, FileStandardInformation {
+export interface FileAllInformation {
+  readonly basic: FileBasicInformation;
+  readonly standard: FileStandardInformation;
   readonly fileId: bigint;
   /** Bytes. */
   readonly eaSize: number;
@@ -35,8 +37,8 @@ export function encodeFileAllInformation(
   info: FileAllInformation,
   room = Number.POSITIVE_INFINITY,
 ): boolean {
-  encodeFileBasicInformation(writer, info);
-  encodeFileStandardInformation(writer, info);
+  encodeFileBasicInformation(writer, info.basic);
+  encodeFileStandardInformation(writer, info.standard);
   writer.u64(info.fileId);
   writer.u32(info.eaSize);
   writer.u32(info.accessFlags);
@@ -57,8 +59,8 @@ export function decodeFileAllInformation(reader: Reader): FileAllInformation {
   const alignmentRequirement = reader.u32();
   const name = decodeFileNameInformation(reader);
   return {
-    ...basic,
-    ...standard,
+    basic,
+    standard,
     fileId,
     eaSize,
     accessFlags,

@@ -60,7 +60,10 @@ describe("QUERY_INFO of files", () => {
     await tree.put("dir\\file.txt:other", "longer content");
     const file = await tree.create("dir\\FILE.TXT");
     const all = decodeFileAllInformation(await query(file, F.FileAllInformation));
-    expect(all).toMatchObject({ endOfFile: 7, numberOfLinks: 1, directory: false, name: "\\dir\\file.txt" });
+    expect(all).toMatchObject({
+      standard: { endOfFile: 7, numberOfLinks: 1, directory: false },
+      name: "\\dir\\file.txt",
+    });
     expect(decodeFileStreamInformation(await query(file, F.FileStreamInformation))).toMatchObject([
       { name: "", size: 7 },
       { name: "other", size: 14 },

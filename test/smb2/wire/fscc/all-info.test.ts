@@ -27,9 +27,8 @@ const standardHex = "0010000001000000 0500000001000000 02000000 01 00 0000";
 
 describe("FileAllInformation", () => {
   const info: FileAllInformation = {
-    ...times,
-    attributes: 0x20,
-    ...standard,
+    basic: { ...times, attributes: 0x20 },
+    standard,
     fileId: 0x1122334455667788n,
     eaSize: 12,
     accessFlags: 0x001f01ff,
