@@ -8,6 +8,39 @@ export class MalformedPacketError extends Error {
   }
 }
 
+/** Where 64-bit values are put together and taken apart: `readBigUInt64LE` makes several values of one. */
+const wide = new DataView(new ArrayBuffer(8));
+
+// Fields are read and written byte by byte: V8 looks a method of Buffer up anew with each call, which takes longer than the
+// method itself. Whoever calls these has checked that the bytes are there.
+
+export function u16At(buffer: Buffer, at: number): number {
+  return (buffer[at] ?? 0) | ((buffer[at + 1] ?? 0) << 8);
+}
+
+export function u32At(buffer: Buffer, at: number): number {
+  return (
+    ((buffer[at] ?? 0) |
+      ((buffer[at + 1] ?? 0) << 8) |
+      ((buffer[at + 2] ?? 0) << 16) |
+      ((buffer[at + 3] ?? 0) << 24)) >>>
+    0
+  );
+}
+
+export function u64At(buffer: Buffer, at: number): bigint {
+  wide.setUint32(0, u32At(buffer, at), true);
+  wide.setUint32(4, u32At(buffer, at + 4), true);
+  return wide.getBigUint64(0, true);
+}
+
+function putU32(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value;
+  buffer[at + 1] = value >>> 8;
+  buffer[at + 2] = value >>> 16;
+  buffer[at + 3] = value >>> 24;
+}
+
 /**
  * Reads little-endian fields of one message. Every read is checked against the end of the message; a short read throws
  * {@link MalformedPacketError}, nothing is clamped. Offsets are counted from the start of the message (the SMB2 header).
@@ -51,31 +84,31 @@ export class Reader {
   }
 
   u8(): number {
-    return this.buffer.readUInt8(this.#advance(1));
+    return this.buffer[this.#advance(1)] ?? 0;
   }
 
   u16(): number {
-    return this.buffer.readUInt16LE(this.#advance(2));
+    return u16At(this.buffer, this.#advance(2));
   }
 
   u32(): number {
-    return this.buffer.readUInt32LE(this.#advance(4));
+    return u32At(this.buffer, this.#advance(4));
   }
 
   u64(): bigint {
-    return this.buffer.readBigUInt64LE(this.#advance(8));
+    return u64At(this.buffer, this.#advance(8));
   }
 
   i64(): bigint {
-    return this.buffer.readBigInt64LE(this.#advance(8));
+    return BigInt.asIntN(64, u64At(this.buffer, this.#advance(8)));
   }
 
   /** A 64-bit size or offset of a reply as a number; beyond 2^53 - 1 it is malformed. */
   u64n(): number {
     const at = this.#advance(8);
-    const high = this.buffer.readUInt32LE(at + 4);
+    const high = u32At(this.buffer, at + 4);
     if (high > 0x1fffff) throw new MalformedPacketError(`64-bit value at ${at} exceeds 2^53 - 1`);
-    return high * 0x1_0000_0000 + this.buffer.readUInt32LE(at);
+    return high * 0x1_0000_0000 + u32At(this.buffer, at);
   }
 
   /** A view, not a copy: it must not outlive the request. */
@@ -145,30 +178,40 @@ export class Writer {
   }
 
   u16(value: number): void {
+    if (value >>> 16 !== 0) throw new RangeError(`${value} does not fit 16 bits`);
     const at = this.#reserve(2);
-    this.#buffer.writeUInt16LE(value, at);
+    this.#buffer[at] = value;
+    this.#buffer[at + 1] = value >>> 8;
   }
 
   u32(value: number): void {
     const at = this.#reserve(4);
-    this.#buffer.writeUInt32LE(value >>> 0, at);
+    putU32(this.#buffer, at, value);
   }
 
   u64(value: bigint): void {
-    const at = this.#reserve(8);
-    this.#buffer.writeBigUInt64LE(value, at);
+    if (BigInt.asUintN(64, value) !== value) throw new RangeError(`${value} does not fit 64 bits without a sign`);
+    wide.setBigUint64(0, value, true);
+    this.#putWide();
   }
 
   i64(value: bigint): void {
+    if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} does not fit 64 bits with a sign`);
+    wide.setBigInt64(0, value, true);
+    this.#putWide();
+  }
+
+  #putWide(): void {
     const at = this.#reserve(8);
-    this.#buffer.writeBigInt64LE(value, at);
+    putU32(this.#buffer, at, wide.getUint32(0, true));
+    putU32(this.#buffer, at + 4, wide.getUint32(4, true));
   }
 
   /** A 64-bit field from a non-negative safe integer, without a `bigint` on the way. */
   u64n(value: number): void {
     const at = this.#reserve(8);
-    this.#buffer.writeUInt32LE(value >>> 0, at);
-    this.#buffer.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+    putU32(this.#buffer, at, value);
+    putU32(this.#buffer, at + 4, Math.floor(value / 0x1_0000_0000));
   }
 
   /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { HeaderFlag } from "./constants.ts";
-import { MalformedPacketError, type Reader, type Writer } from "./cursor.ts";
+import { MalformedPacketError, type Reader, u16At, u32At, u64At, type Writer } from "./cursor.ts";
 import { writeFixed } from "./layout.ts";
 
 /** Size of the SMB2 header, in bytes; the body of a message starts here (MS-SMB2 2.2.1). */
@@ -79,26 +79,26 @@ export interface Header {
 export function decodeHeader(reader: Reader): Header {
   const { buffer, position: at } = reader;
   reader.skip(HEADER_SIZE);
-  if (buffer.readUInt32LE(at) !== PROTOCOL_ID) throw new MalformedPacketError("header: not an SMB2 ProtocolId");
-  if (buffer.readUInt16LE(at + HeaderOffset.STRUCTURE_SIZE) !== HEADER_SIZE) {
+  if (u32At(buffer, at) !== PROTOCOL_ID) throw new MalformedPacketError("header: not an SMB2 ProtocolId");
+  if (u16At(buffer, at + HeaderOffset.STRUCTURE_SIZE) !== HEADER_SIZE) {
     throw new MalformedPacketError("header: StructureSize is not 64");
   }
-  const flags = buffer.readUInt32LE(at + HeaderOffset.FLAGS);
+  const flags = u32At(buffer, at + HeaderOffset.FLAGS);
   const response = (flags & HeaderFlag.SERVER_TO_REDIR) !== 0;
   const async = (flags & HeaderFlag.ASYNC_COMMAND) !== 0;
   return {
-    creditCharge: buffer.readUInt16LE(at + HeaderOffset.CREDIT_CHARGE),
-    status: response ? buffer.readUInt32LE(at + HeaderOffset.STATUS) : 0,
-    channelSequence: response ? 0 : buffer.readUInt16LE(at + HeaderOffset.STATUS),
-    command: buffer.readUInt16LE(at + HeaderOffset.COMMAND),
-    credits: buffer.readUInt16LE(at + HeaderOffset.CREDITS),
+    creditCharge: u16At(buffer, at + HeaderOffset.CREDIT_CHARGE),
+    status: response ? u32At(buffer, at + HeaderOffset.STATUS) : 0,
+    channelSequence: response ? 0 : u16At(buffer, at + HeaderOffset.STATUS),
+    command: u16At(buffer, at + HeaderOffset.COMMAND),
+    credits: u16At(buffer, at + HeaderOffset.CREDITS),
     flags,
-    nextCommand: buffer.readUInt32LE(at + HeaderOffset.NEXT_COMMAND),
-    messageId: buffer.readBigUInt64LE(at + HeaderOffset.MESSAGE_ID),
-    asyncId: async ? buffer.readBigUInt64LE(at + HeaderOffset.ASYNC_ID) : 0n,
-    processId: async ? 0 : buffer.readUInt32LE(at + HeaderOffset.PROCESS_ID),
-    treeId: async ? 0 : buffer.readUInt32LE(at + HeaderOffset.TREE_ID),
-    sessionId: buffer.readBigUInt64LE(at + HeaderOffset.SESSION_ID),
+    nextCommand: u32At(buffer, at + HeaderOffset.NEXT_COMMAND),
+    messageId: u64At(buffer, at + HeaderOffset.MESSAGE_ID),
+    asyncId: async ? u64At(buffer, at + HeaderOffset.ASYNC_ID) : 0n,
+    processId: async ? 0 : u32At(buffer, at + HeaderOffset.PROCESS_ID),
+    treeId: async ? 0 : u32At(buffer, at + HeaderOffset.TREE_ID),
+    sessionId: u64At(buffer, at + HeaderOffset.SESSION_ID),
     signature: buffer.subarray(at + HeaderOffset.SIGNATURE, at + HEADER_SIZE),
   };
 }
@@ -127,35 +127,35 @@ export function encodeHeader(writer: Writer, header: Readonly<Header>): void {
 
 /** The ProtocolId at `start`, or `undefined` where fewer than 4 bytes are left (MS-SMB2 2.2.1, 2.2.41, 2.2.42). */
 export function peekProtocolId(buffer: Buffer, start = 0): number | undefined {
-  return buffer.length - start < 4 ? undefined : buffer.readUInt32LE(start);
+  return buffer.length - start < 4 ? undefined : u32At(buffer, start);
 }
 
 /** Command of the header at `start`, which must hold {@link HEADER_SIZE} bytes (MS-SMB2 2.2.1). */
 export function peekCommand(buffer: Buffer, start = 0): number {
-  return buffer.readUInt16LE(start + HeaderOffset.COMMAND);
+  return u16At(buffer, start + HeaderOffset.COMMAND);
 }
 
 /** Flags of the header at `start` (MS-SMB2 2.2.1). */
 export function peekFlags(buffer: Buffer, start = 0): number {
-  return buffer.readUInt32LE(start + HeaderOffset.FLAGS);
+  return u32At(buffer, start + HeaderOffset.FLAGS);
 }
 
 /** NextCommand of the header at `start` (MS-SMB2 2.2.1). */
 export function peekNextCommand(buffer: Buffer, start = 0): number {
-  return buffer.readUInt32LE(start + HeaderOffset.NEXT_COMMAND);
+  return u32At(buffer, start + HeaderOffset.NEXT_COMMAND);
 }
 
 /** Status of the response header at `start` (MS-SMB2 2.2.1). */
 export function peekStatus(buffer: Buffer, start = 0): number {
-  return buffer.readUInt32LE(start + HeaderOffset.STATUS);
+  return u32At(buffer, start + HeaderOffset.STATUS);
 }
 
 /** MessageId of the header at `start` (MS-SMB2 2.2.1). */
 export function peekMessageId(buffer: Buffer, start = 0): bigint {
-  return buffer.readBigUInt64LE(start + HeaderOffset.MESSAGE_ID);
+  return u64At(buffer, start + HeaderOffset.MESSAGE_ID);
 }
 
 /** SessionId of the header at `start` (MS-SMB2 2.2.1). */
 export function peekSessionId(buffer: Buffer, start = 0): bigint {
-  return buffer.readBigUInt64LE(start + HeaderOffset.SESSION_ID);
+  return u64At(buffer, start + HeaderOffset.SESSION_ID);
 }
