@@ -42,12 +42,18 @@ export class DirectoryNames {
   readonly #directories = new Map<FileKey, Names>();
   readonly #maximum: number;
   readonly #now: () => number;
+  readonly #hasFineTimes: (stat: Statx) => boolean;
   #total = 0;
   /** How often a directory was read from end to end. */
   scans = 0;
 
-  /** @param maximum names kept in total  @param now milliseconds since 1970 */
-  constructor(maximum: number, now: () => number) {
+  /**
+   * @param maximum names kept in total
+   * @param now milliseconds since 1970
+   * @param hasFineTimes whether the next change of a directory, which has just been looked at, is sure to show
+   */
+  constructor(maximum: number, now: () => number, hasFineTimes: (stat: Statx) => boolean = () => false) {
+    this.#hasFineTimes = hasFineTimes;
     this.#maximum = maximum;
     this.#now = now;
   }
@@ -155,7 +161,7 @@ export class DirectoryNames {
       scannedAt: begin,
       scanCost: end - begin,
       // A clock of the storage that runs ahead of ours never proves anything.
-      racy: begin - milliseconds(stat) < TICK,
+      racy: begin - milliseconds(stat) < TICK && !this.#hasFineTimes(stat),
       ownChanges: false,
     };
     stamp(names, stat);

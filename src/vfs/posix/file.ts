@@ -80,7 +80,9 @@ export class PosixFile implements VolumeFile, DataOwner {
       mergeAttributes(0, options.attributes, this.directory) | (this.directory ? 0 : FileAttribute.ARCHIVE);
     this.#context.metadata.set(handle, this.key, attributes, defaultCreationTime(stat));
     this.#madeArchived = !this.directory;
-    if (options.security !== undefined) this.#context.security.set(handle, this.key, options.security);
+    if (options.security !== undefined) {
+      this.#context.security.set(handle, this.key, options.security, this.directory, true);
+    }
     if (options.extendedAttributes !== undefined) writeExtendedAttributes(handle, options.extendedAttributes);
   }
 
@@ -136,7 +138,7 @@ export class PosixFile implements VolumeFile, DataOwner {
     this.#mustBeWritable();
     this.#mustHaveMetadata();
     this.#context.ownChanges.run(this.key, () =>
-      this.#context.security.set(this.descriptor.handle, this.key, descriptor),
+      this.#context.security.set(this.descriptor.handle, this.key, descriptor, this.directory, false),
     );
   }
 

@@ -24,8 +24,8 @@ export interface Metadata {
   readonly creationTime: FileTime | undefined;
   /** Bytes of a FILE_FULL_EA_INFORMATION list. */
   readonly eaSize: number;
-  /** Some security descriptor is stored. */
-  readonly hasSecurity: boolean;
+  /** Attributes in which a security descriptor is stored, the one that counts first. */
+  readonly security: readonly string[];
 }
 
 interface Cached {
@@ -41,21 +41,28 @@ interface SetChangeTime {
   readonly changeNanoseconds: number;
 }
 
-const NOTHING: Metadata = { attributes: undefined, creationTime: undefined, eaSize: 0, hasSecurity: false };
+const NO_SECURITY: readonly string[] = [];
+const NOTHING: Metadata = { attributes: undefined, creationTime: undefined, eaSize: 0, security: NO_SECURITY };
 
 /**
  * Reads and writes what is kept in extended attributes besides streams and descriptors. A file's metadata are believed
  * for as long as its change time stays the same, unless that was so recent when they were read that a later change could
- * carry the same time.
+ * carry the same time, which some file systems rule out.
  */
 export class MetadataStore {
   readonly #cache: BoundedMap<FileKey, Cached>;
   readonly #changeTimes: BoundedMap<FileKey, SetChangeTime>;
   readonly #enabled: boolean;
   readonly #now: () => number;
+  readonly #hasFineTimes: (stat: Statx) => boolean;
 
-  /** @param enabled false for a file system without extended attributes  @param now milliseconds since 1970 */
-  constructor(enabled: boolean, maximum: number, now: () => number) {
+  /**
+   * @param enabled false for a file system without extended attributes
+   * @param now milliseconds since 1970
+   * @param hasFineTimes whether the next change of a file, which has just been looked at, is sure to show
+   */
+  constructor(enabled: boolean, maximum: number, now: () => number, hasFineTimes: (stat: Statx) => boolean) {
+    this.#hasFineTimes = hasFineTimes;
     this.#enabled = enabled;
     this.#cache = new BoundedMap(maximum);
     this.#changeTimes = new BoundedMap(maximum);
@@ -90,9 +97,9 @@ export class MetadataStore {
     return metadata;
   }
 
-  /** True when the last change is so long ago that any later one shows another change time. */
+  /** True when any later change shows another change time: the last one is long enough ago, or times are fine enough. */
   isSettled(stat: Statx): boolean {
-    return this.#now() - (stat.changeSeconds * 1000 + stat.changeNanoseconds / 1e6) > TICK;
+    return this.#hasFineTimes(stat) || this.#now() - (stat.changeSeconds * 1000 + stat.changeNanoseconds / 1e6) > TICK;
   }
 
   /** Stores attributes and creation time; without extended attributes they are lost, as was agreed to. */
@@ -141,19 +148,21 @@ function load(fd: number, child: string): Metadata | undefined {
   if (length === 0 || length === -Errno.EOPNOTSUPP) return NOTHING;
   if (length === -Errno.ENOENT) return undefined;
   check(length, "listxattr");
-  let hasSecurity = false;
+  let security = NO_SECURITY;
   let hasDosAttributes = true;
   const eas: { xattr: string; name: string }[] = [];
   if (length !== ONLY_DOSATTRIB.length || xattrValue.compare(ONLY_DOSATTRIB, 0, length, 0, length) !== 0) {
     hasDosAttributes = false;
     for (const xattr of xattrValue.toString("utf8", 0, length - 1).split("\0")) {
       if (xattr === DOSATTRIB_NAME) hasDosAttributes = true;
-      if (xattr === NTACL_NAME || xattr === NTACL_USER_NAME) hasSecurity = true;
+      // What this process wrote for want of privilege is newer than what root wrote before.
+      if (xattr === NTACL_NAME) security = [...security, xattr];
+      if (xattr === NTACL_USER_NAME) security = [xattr, ...security];
       const name = eaNameOf(xattr);
       if (name !== undefined) eas.push({ xattr, name });
     }
   }
-  if (!hasDosAttributes && eas.length === 0) return hasSecurity ? { ...NOTHING, hasSecurity } : NOTHING;
+  if (!hasDosAttributes && eas.length === 0) return security.length > 0 ? { ...NOTHING, security } : NOTHING;
   const found = hasDosAttributes ? getXattr(fd, child, DOSATTRIB_NAME) : -Errno.ENODATA;
   const dos = found >= 0 ? parseDosAttributes(xattrValue.subarray(0, found)) : undefined;
   if (found === -Errno.ENOENT) return undefined;
@@ -164,7 +173,7 @@ function load(fd: number, child: string): Metadata | undefined {
     // NextEntryOffset, Flags, EaNameLength, EaValueLength, the name with its NUL, the value (MS-FSCC 2.4.16).
     if (size >= 0) eaSize = ((eaSize + 3) & ~3) + 8 + name.length + 1 + size;
   }
-  return { attributes: dos?.attributes, creationTime: dos?.creationTime, eaSize, hasSecurity };
+  return { attributes: dos?.attributes, creationTime: dos?.creationTime, eaSize, security };
 }
 
 /** The creation time where none is stored: the birth of the inode, or the oldest time there is. */

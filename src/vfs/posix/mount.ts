@@ -11,6 +11,7 @@ import { DirectoryNames } from "./directory-names.ts";
 import { Errno } from "./errno.ts";
 import { PosixFile } from "./file.ts";
 import { FileIds, fileIdOf } from "./file-id.ts";
+import { hasFineTimes } from "./fine-times.ts";
 import { defaultCreationTime, MetadataStore } from "./metadata.ts";
 import { AT_FDCWD, close, OpenFlag, openOwn, removeName } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statOpen } from "./native/stat.ts";
@@ -106,8 +107,10 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
   if (hasMetadata) mustHaveXattrs(root, options.root, readOnly);
 
   const ids = new FileIds(stat);
-  const metadata = new MetadataStore(hasMetadata, options.metadataCacheSize ?? 65_536, now);
-  const names = new DirectoryNames(options.nameCacheSize ?? 500_000, now);
+  const fineTimes = !readOnly && hasFineTimes(root);
+  const fine = (file: Statx) => fineTimes && ids.isRootDevice(file);
+  const metadata = new MetadataStore(hasMetadata, options.metadataCacheSize ?? 65_536, now, fine);
+  const names = new DirectoryNames(options.nameCacheSize ?? 500_000, now, fine);
   const ownChanges = new OwnChanges();
   const unit = allocationUnit(fileSystem.blockSize);
   const clones = !readOnly && (await canClone(root, unit));

@@ -70,16 +70,20 @@ export class SecurityStore {
     return this.#readStored(fd, key, stat) ?? this.#makeUp(fd, stat, location);
   }
 
-  /** Stores a descriptor as `security.NTACL`, or as `user.NTACL` where that is refused for lack of privilege. */
-  set(fd: number, key: FileKey, descriptor: Buffer): void {
+  /**
+   * Stores a descriptor as `security.NTACL`, or as `user.NTACL` where that is refused for lack of privilege.
+   * @param folder others may inherit from it
+   * @param isNew the file has just been made, and has none yet
+   */
+  set(fd: number, key: FileKey, descriptor: Buffer, folder: boolean, isNew: boolean): void {
     const blob = serialiseNtAcl(descriptor);
     this.#stored.delete(key);
     this.#options.metadata.forget(key);
-    this.inheritanceChanged();
+    if (folder) this.inheritanceChanged();
     if (this.#mayWriteSecurity) {
       const result = setXattr(fd, NTACL_NAME, blob);
       if (result >= 0) {
-        removeXattr(fd, NTACL_USER_NAME);
+        if (!isNew) removeXattr(fd, NTACL_USER_NAME);
         return;
       }
       if (result !== -Errno.EPERM && result !== -Errno.EACCES) check(result, "setxattr security.NTACL");
@@ -95,13 +99,13 @@ export class SecurityStore {
 
   #readStored(fd: number, key: FileKey, stat: Statx): Buffer | undefined {
     const { metadata } = this.#options;
-    if (!metadata.get(fd, key, stat).hasSecurity) return undefined;
+    const names = metadata.get(fd, key, stat).security;
+    if (names.length === 0) return undefined;
     const cached = this.#stored.get(key);
     if (cached?.changeSeconds === stat.changeSeconds && cached.changeNanoseconds === stat.changeNanoseconds) {
       return cached.descriptor;
     }
-    // What this process wrote for want of privilege is newer than what root wrote before.
-    for (const name of [NTACL_USER_NAME, NTACL_NAME]) {
+    for (const name of names) {
       const blob = readXattr(fd, name);
       if (blob === undefined) continue;
       if (typeof blob === "number") {
