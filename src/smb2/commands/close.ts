@@ -35,12 +35,19 @@ function handle(request: Request, message: CloseRequest): Awaitable<void> {
     return chain(settling, () => finish(request, closeOpen(server, open), CLOSE_RESPONSE_WITHOUT_ATTRIBUTES));
   }
   return chain(settled(open), () =>
-    chain(factsOf(open), (facts) =>
-      finish(request, closeOpen(server, open), {
+    chain(factsOf(open), (facts) => {
+      const shown = shownFacts(facts);
+      return finish(request, closeOpen(server, open), {
         flags: CloseFlag.POSTQUERY_ATTRIB,
-        ...shownFacts(facts),
-      }),
-    ),
+        creationTime: shown.creationTime,
+        lastAccessTime: shown.lastAccessTime,
+        lastWriteTime: shown.lastWriteTime,
+        changeTime: shown.changeTime,
+        allocationSize: shown.allocationSize,
+        endOfFile: shown.endOfFile,
+        fileAttributes: shown.fileAttributes,
+      });
+    }),
   );
 }
 

@@ -46,12 +46,19 @@ export function writeResponse(
   durable: DurableRequest | undefined,
 ): void {
   const fileId = { persistent: open.persistentId, volatile: open.volatileId };
+  const shown = shownFacts(facts);
   request.publishFileId(fileId);
   encodeCreateResponse(request.writer, {
     oplockLevel: oplockLevelIn(request, message, open),
     flags: 0,
     createAction,
-    ...shownFacts(facts),
+    creationTime: shown.creationTime,
+    lastAccessTime: shown.lastAccessTime,
+    lastWriteTime: shown.lastWriteTime,
+    changeTime: shown.changeTime,
+    allocationSize: shown.allocationSize,
+    endOfFile: shown.endOfFile,
+    fileAttributes: shown.fileAttributes,
     fileId,
     contexts: responseContexts(request, message, open, facts, durable),
   });

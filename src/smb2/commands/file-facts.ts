@@ -44,7 +44,10 @@ export function wireAttributes(attributes: number): number {
   return attributes === 0 ? FileAttribute.NORMAL : attributes;
 }
 
-/** The facts that the responses of CREATE and CLOSE have in common (MS-SMB2 2.2.14, 2.2.16). */
+/**
+ * The facts that the responses of CREATE and CLOSE have in common (MS-SMB2 2.2.14, 2.2.16). Those take them one by one: V8 makes an
+ * object slowly where others are spread among its members.
+ */
 export function shownFacts(facts: FileFacts) {
   return {
     creationTime: facts.creationTime,
