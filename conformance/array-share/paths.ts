@@ -62,11 +62,13 @@ function isMixture(found: Buffer, before: Buffer, after: Buffer): boolean {
 }
 
 /**
- * The first path goes with a copy at work. The copy comes to its end on the second one, and what the array was still doing for
- * the first does not come after it: what the client writes next stays.
+ * The path in use goes with a copy at work. The copy comes to its end on the other one, and what the array was still doing for
+ * the lost one does not come after it: what the client writes next stays.
  */
 async function oneLost(stage: Stage, loss: Loss): Promise<void> {
   const { gateway, proxies } = stage;
+  const lost = proxies.find(({ connections }) => connections > 0);
+  expect(lost !== undefined && proxies.every((one) => one === lost || one.connections === 0), "not one path is in use");
   await withTree(gateway, "san", async (tree) => {
     const data = await putRandom(tree, "source", FILE);
     await putRandom(tree, "target", FILE);
@@ -76,12 +78,12 @@ async function oneLost(stage: Stage, loss: Loss): Promise<void> {
     const slow = loss === "refuse" ? 3000 : 22_000;
     const { copying } = await beginCopy(stage, tree, "target", slow);
     const started = performance.now();
-    proxies[0][loss]();
+    lost[loss]();
     const status = await copying;
     const elapsed = performance.now() - started;
     expect(status === NtStatus.SUCCESS, `the copy ends with ${status.toString(16)}`);
     expect(elapsed < slow, `the copy took ${elapsed.toFixed(0)} ms: it waited for the command on the lost path`);
-    expect((await gateway.offloaded("array")) - before === FILE, "the array has not copied on the second path");
+    expect((await gateway.offloaded("array")) - before === FILE, "the array has not copied on the other path");
     const file = await tree.create("target");
     const later = Buffer.alloc(MiB, 0x77);
     await file.write(MiB, later);
@@ -91,7 +93,7 @@ async function oneLost(stage: Stage, loss: Loss): Promise<void> {
     await holds(tree, "target", data);
     process.stdout.write(`# ${loss}: the copy went on after ${elapsed.toFixed(0)} ms\n`);
   });
-  proxies[0].reopen();
+  lost.reopen();
 }
 
 /** Both paths go with a copy, a write and a read at work. */
@@ -103,6 +105,7 @@ async function bothLost(stage: Stage, loss: Loss): Promise<void> {
       const old = await putRandom(tree, "target", FILE);
       const written = await tree.createFile("written");
       await written.write(0, Buffer.alloc(MiB, 1));
+      const target = await tree.create("target");
       const { copying } = await beginCopy(stage, tree, "target", 60_000);
       const started = performance.now();
       const timed = async (action: Promise<unknown>) => {
@@ -121,9 +124,8 @@ async function bothLost(stage: Stage, loss: Loss): Promise<void> {
       await holds(plain, "other", await putRandom(plain, "other", FILE));
       expect(performance.now() - quick < UNAFFECTED, "a share on a folder is held up");
       const [copy, write, read] = await Promise.all(working);
-      const target = await tree.create("target");
       const again = performance.now();
-      // What the lost copy may still be writing to cannot be read; that, too, has to be said in time.
+      // What the lost copy may still be writing to cannot be read, and that has to be said in time, too.
       const reading = await timed(target.read(0, MiB));
       const wait = performance.now() - again;
       process.stdout.write(

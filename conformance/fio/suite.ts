@@ -36,7 +36,7 @@ const SHORTEST = 200;
 const LONGEST = 1800;
 
 const FIO = [
-  ...["--thread", "--ioengine=psync", "--rw=randwrite", "--bsrange=4k-96k", "--size=24M", "--fallocate=none"],
+  ...["--thread", "--ioengine=psync", "--rw=randwrite", "--bsrange=4k-96k", "--size=20M", "--fallocate=none"],
   ...["--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--randrepeat=1"],
 ];
 /** One job through the client's cache, and one past it: a write of either returns only when the server has the data. */
@@ -53,7 +53,7 @@ const errorsOf = (text: string): number =>
   [...text.matchAll(/errors *: total= *(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
 
 /** Cuts in one mode: after those the work comes to its end. */
-const MOST_CUTS = 15;
+const MOST_CUTS = 10;
 const FEWEST_CUTS = 3;
 
 interface Cuts {

@@ -20,7 +20,7 @@ const transfers: readonly {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly session?: UnitSettings["session"];
 }[] = [
-  { name: "defaults", bytes: 192 * MiB },
+  { name: "defaults", bytes: 144 * MiB },
   { name: "large-blocks", bytes: 24_000 * 1024, backend: { kind: "disk", mebibytes: 32, blockSize: 4096 } },
   {
     name: "digests",
@@ -36,17 +36,17 @@ const transfers: readonly {
   },
   {
     name: "solicited-only",
-    bytes: 16 * MiB,
+    bytes: 8 * MiB,
     parameters: { InitialR2T: "Yes", ImmediateData: "No" },
   },
   {
     name: "immediate-only",
-    bytes: 16 * MiB,
+    bytes: 8 * MiB,
     parameters: { InitialR2T: "Yes", ImmediateData: "Yes", MaxRecvDataSegmentLength: "65536" },
   },
   {
     name: "unsolicited",
-    bytes: 16 * MiB,
+    bytes: 8 * MiB,
     parameters: {
       InitialR2T: "No",
       ImmediateData: "Yes",
@@ -56,13 +56,13 @@ const transfers: readonly {
   },
   {
     name: "small-segments",
-    bytes: 4 * MiB,
+    bytes: 2 * MiB,
     parameters: { MaxRecvDataSegmentLength: "512", FirstBurstLength: "1024", MaxBurstLength: "4096", InitialR2T: "No" },
     session: { maxRecvDataSegmentLength: 1024 },
   },
   {
     name: "several-r2ts",
-    bytes: 16 * MiB,
+    bytes: 8 * MiB,
     parameters: { MaxOutstandingR2T: "8", MaxBurstLength: "65536", InitialR2T: "Yes" },
     session: { maxOutstandingR2t: 8, maxBurstLength: 65536, headerDigest: "prefer", dataDigest: "prefer" },
   },

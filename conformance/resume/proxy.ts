@@ -55,6 +55,11 @@ export class CuttingProxy {
     if (this.#state === "silent") silence(connection);
   }
 
+  /** Connections that stand. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Ends every connection without a word; what is in the sockets is lost. @returns how many there were */
   cut(): number {
     const connections = [...this.#connections];

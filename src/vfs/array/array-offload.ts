@@ -162,19 +162,12 @@ export class ArrayOffload implements StorageOffload {
     return done;
   }
 
-  /** One piece, whose range is held until its fate is known, though the caller may have been told before. */
+  /**
+   * One piece. Where its fate is unknown, the LUN carries nothing else out before it is known: nobody gets at the range, and whoever
+   * wants to is told within the time of any other request. The room that was taken for it is kept until then.
+   */
   #step(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const held = data.lock.run(data.aligned(range), true, async () => {
-        try {
-          resolve(await this.#write(data, range, token, tokenOffset));
-        } catch (error) {
-          reject(error);
-          await fateOf(error);
-        }
-      });
-      held.catch(reject);
-    });
+    return data.lock.run(data.aligned(range), true, () => this.#write(data, range, token, tokenOffset));
   }
 
   async #write(data: StreamData, range: ByteRange, token: Buffer, tokenOffset: number): Promise<number> {

@@ -4,11 +4,11 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { NtStatus } from "../../../src/nt/status.ts";
 import { RodType } from "../../../src/scsi/commands/vpd-third-party-copy.ts";
-import { FateUnknownError } from "../../../src/scsi/errors.ts";
 import type { ArrayVolume } from "../../../src/vfs/array/array-volume.ts";
 import { checkCatalogue } from "../../../src/vfs/array/check.ts";
 import { CatalogueStore } from "../../../src/vfs/array/store.ts";
 import type { TellCopied, VolumeStream } from "../../../src/vfs/volume.ts";
+import { LossyUnit } from "../../support/lossy-unit.ts";
 import { MemoryArray, refusal } from "../../support/memory-array.ts";
 import { ArrayFixture, MEBIBYTE } from "./support.ts";
 
@@ -193,29 +193,35 @@ describe("ArrayOffload", () => {
     expect((await target.size()).endOfFile).toBe(0);
   });
 
-  it("keeps the range of a copy whose fate is unknown from everybody else", async () => {
+  it("lets nothing that a lost copy still writes come after what is written next", async () => {
     const { volume, unit } = await volumeOn(new MemoryArray());
     const source = await make(volume, "source", Buffer.alloc(2 * UNIT, 1));
     const target = await make(volume, "target", Buffer.alloc(UNIT, 2));
     const token = await tokenOf(volume, source, 0, 2 * UNIT);
-    let settle = () => {};
-    unit.beforeCopy = () => {
-      throw new FateUnknownError("the path is gone", new Promise<void>((resolve) => (settle = resolve)));
-    };
     const { free } = volume.space();
+    const lossy = new LossyUnit(unit, [{ after: 0, fate: "all", bytes: 0, turns: 10, patient: true }]);
     const copy = volume.offload.writeFromToken(target, 0, token, 0, 2 * UNIT, always);
     await expect(copy).rejects.toThrow(status(NtStatus.IO_DEVICE_ERROR));
-    let ended = false;
-    const write = Promise.resolve(target.write(0, Buffer.alloc(UNIT, 3))).then(() => {
-      ended = true;
-    });
-    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
-    expect(ended).toBe(false);
+    // The copy is not dead: the room that it was to fill goes to nobody.
     expect(volume.space().free).toBe(free - UNIT);
-    settle();
-    await write;
+    await target.write(0, Buffer.alloc(UNIT, 3));
     expect(volume.space().free).toBe(free);
     expect((await contentOf(target)).equals(Buffer.alloc(UNIT, 3))).toBe(true);
+    await lossy.release();
+  });
+
+  it("says at once that the range of a lost copy cannot be had, as with any range while the unit is missing", async () => {
+    const { volume, unit } = await volumeOn(new MemoryArray());
+    const source = await make(volume, "source", Buffer.alloc(UNIT, 1));
+    const target = await make(volume, "target", Buffer.alloc(UNIT, 2));
+    const token = await tokenOf(volume, source, 0, UNIT);
+    const lossy = new LossyUnit(unit, [{ after: 0, fate: "all", bytes: 0, turns: 10, patient: false }]);
+    const copy = volume.offload.writeFromToken(target, 0, token, 0, UNIT, always);
+    await expect(copy).rejects.toThrow(status(NtStatus.IO_DEVICE_ERROR));
+    await expect(contentOf(target)).rejects.toThrow(status(NtStatus.IO_DEVICE_ERROR));
+    await lossy.quiet();
+    expect((await contentOf(target)).equals(Buffer.alloc(UNIT, 1))).toBe(true);
+    await lossy.release();
   });
 
   it("says when a token does not keep the data, and where there are no tokens", async () => {
