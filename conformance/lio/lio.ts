@@ -24,7 +24,8 @@ const modules = [
 
 /** Milliseconds; emulation is slow. */
 const BOOT = 120_000;
-const REPLY = 60_000;
+/** The longest work is a hash. */
+const REPLY = 180_000;
 
 export type Backend =
   | { readonly kind: "file"; readonly bytes: number; readonly blockSize?: number }
