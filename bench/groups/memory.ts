@@ -9,6 +9,7 @@ import { Fleet } from "../load/fleet.ts";
 import { LoadConnection } from "../load/load-connection.ts";
 import type { LoadSpec } from "../load/load-spec.ts";
 import { openFile } from "../load/operations.ts";
+import { median } from "../report.ts";
 import type { Scale } from "../scale.ts";
 import { openToAll, smallFile } from "../share-files.ts";
 
@@ -66,7 +67,7 @@ function idle(connections: number, servers: Benchmark["servers"]): Benchmark {
 
 const PARTS = 10;
 
-/** What the server has grown by from the first tenth of the operations to the last. */
+/** What the server has grown by from the first three tenths of the operations to the last three. */
 function growth(operations: number): Benchmark {
   const name = `growth over ${operations.toLocaleString("en-US")} operations`;
   return fresh({ ...about, name, servers: ["tessera"] }, async (server) => {
@@ -91,7 +92,7 @@ function growth(operations: number): Benchmark {
       await fleet.close();
     }
     const details = Object.fromEntries(memory.map((value, part) => [`after${((part + 1) * 100) / PARTS}%`, value]));
-    return { value: (memory[PARTS - 1] ?? 0) - (memory[0] ?? 0), details };
+    return { value: median(memory.slice(-3)) - median(memory.slice(0, 3)), details };
   });
 }
 
