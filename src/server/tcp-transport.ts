@@ -17,6 +17,18 @@ export function plainAddress(address: string | undefined): string {
   return (address ?? "").replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, "");
 }
 
+/**
+ * Connections with something to send, in the order in which they got it: who is told of a change on one connection, before it is
+ * confirmed on another, is to hear of it first.
+ */
+const unsent = new Set<TcpTransport>();
+/** Some connection is taking input, and all that is sent meanwhile leaves when it is done. */
+let receiving = false;
+
+function flushAll(): void {
+  for (const transport of unsent) transport.flush();
+}
+
 /** Whom a connection serves. */
 export interface Served extends Receiver {
   /** Everything has been sent that the socket had not taken at once. */
@@ -39,8 +51,6 @@ export class TcpTransport implements Transport {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #sent: (() => void)[] = [];
-  #flushes = false;
-  #receiving = false;
   #sentBytes = 0;
   #ended = false;
   /** The protocol asked for no more input. */
@@ -98,10 +108,8 @@ export class TcpTransport implements Transport {
       this.#sentBytes += buffer.length;
     }
     if (done !== undefined) this.#sent.push(done);
-    if (!this.#flushes) {
-      this.#flushes = true;
-      if (!this.#receiving) process.nextTick(this.#flush);
-    }
+    if (unsent.size === 0 && !receiving) process.nextTick(flushAll);
+    unsent.add(this);
     if (!this.#blocked && this.queuedBytes > this.#highWaterMark) {
       this.#blocked = true;
       this.#socket.pause();
@@ -110,18 +118,18 @@ export class TcpTransport implements Transport {
 
   #whileReceiving(receive: (receiver: Receiver) => void): void {
     if (this.#served === undefined) return;
-    this.#receiving = true;
+    receiving = true;
     try {
       receive(this.#served);
     } finally {
-      this.#receiving = false;
-      this.#flush();
+      receiving = false;
+      flushAll();
     }
   }
 
-  readonly #flush = (): void => {
-    if (!this.#flushes) return;
-    this.#flushes = false;
+  /** Sends what waits for that. */
+  flush(): void {
+    if (!unsent.delete(this)) return;
     const buffers = this.#pending;
     const told = this.#sent;
     this.#pending = [];
@@ -134,7 +142,7 @@ export class TcpTransport implements Transport {
     }
     for (const done of told) done();
     if (this.#socket.writableLength === 0) this.#onDrain();
-  };
+  }
 
   /** Gives the socket what it takes at once. @returns what it did not take, nothing where the connection is gone */
   #sendNow(buffers: Buffer[]): Buffer[] {
@@ -198,7 +206,7 @@ export class TcpTransport implements Transport {
       return;
     }
     this.#ended = true;
-    this.#flush();
+    this.flush();
     const timer = this.#clock.after(LINGER, () => this.#socket.destroy());
     this.#socket.once("close", () => timer.cancel());
     this.#socket.destroySoon();
@@ -206,12 +214,12 @@ export class TcpTransport implements Transport {
 
   destroy(): void {
     this.#socket.destroy();
-    this.#flush();
+    this.flush();
   }
 
   reset(): void {
     this.#socket.resetAndDestroy();
-    this.#flush();
+    this.flush();
   }
 }
 

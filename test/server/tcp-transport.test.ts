@@ -138,6 +138,34 @@ describe("TcpTransport", () => {
     expect(sent).toEqual(["ab"]);
   });
 
+  it("sends on other connections first what was sent there first, before the input that caused it is answered", async () => {
+    const order: string[] = [];
+    const other = make();
+    const second = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const [socket] = (await once(server, "connection")) as [Socket];
+    const asking = new TcpTransport(socket, clock);
+    const answered = new Promise<void>((resolve) => {
+      asking.serve({
+        space: undefined,
+        filled() {},
+        drained() {},
+        receive() {
+          other.send([Buffer.from("told")], () => order.push("told"));
+          asking.send([Buffer.from("answered")], () => {
+            order.push("answered");
+            resolve();
+          });
+          expect(order).toEqual([]);
+        },
+      });
+    });
+    second.write("request");
+    await answered;
+    expect(order).toEqual(["told", "answered"]);
+    asking.destroy();
+    second.destroy();
+  });
+
   it("says when buffers will never be sent", async () => {
     const transport = make();
     const waiting = new Promise<void>((resolve) => transport.send([Buffer.alloc(32 * 1024 * 1024)], resolve));
