@@ -6,8 +6,8 @@ import type { CopyWay } from "./operations.ts";
 
 /** Bytes; holes of a source are found in steps of this size. */
 const HOLE_STEP = 64 * 1024;
-/** Bytes of zeros; no data move. */
-const ZERO_PIECE = 16 * 1024 ** 4;
+/** Bytes of zeros written at once; no data move. */
+export const ZERO_PIECE = 16 * 1024 ** 4;
 /** Bytes in memory while data go from one volume to another. */
 const BUFFER_SIZE = 1024 * 1024;
 

@@ -3,14 +3,15 @@
 import type { Awaitable } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import type { ByteRange, Volume, VolumeStream } from "../vfs/volume.ts";
-import { type Copied, copyRange, writeZeros } from "./copier.ts";
+import { type Copied, copyRange, writeZeros, ZERO_PIECE } from "./copier.ts";
 import type { CopyWay } from "./operations.ts";
+import { PieceSize } from "./piece-size.ts";
 import type { Place } from "./preserved-ranges.ts";
 import { invalidToken } from "./refusal.ts";
 import type { TokenSource } from "./token-source.ts";
 
 export interface CopyTarget {
-  readonly volume: Volume;
+  readonly volume: Pick<Volume, "clone" | "info">;
   readonly stream: VolumeStream;
   /** Runs a change of a range of the stream. */
   change<T>(range: ByteRange, work: () => Awaitable<T>): Awaitable<T>;
@@ -22,6 +23,8 @@ export interface CopyBudget {
   readonly bytes: number;
   /** False once the client has gone, or time has run out: what is done is then all that is done. */
   readonly goesOn: () => boolean;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 export interface CopyProgress {
@@ -32,8 +35,8 @@ export interface CopyProgress {
 
 /** Bytes shared by one call, so that a file in very many pieces does not hold a worker for long. */
 const CLONE_PIECE = 1024 ** 3;
-/** Bytes copied by one call. */
-const COPY_PIECE = 8 * 1024 * 1024;
+/** Bytes that are looked at for zeros at first; twice as many each time. */
+const FIRST_ZEROS = 8 * 1024 * 1024;
 
 interface Piece {
   /** 0 where the data moved elsewhere while they were read. */
@@ -58,21 +61,29 @@ export async function copyFromSource(
   budget: CopyBudget,
 ): Promise<CopyProgress> {
   const progress: CopyProgress = { done: 0, ways: new Map() };
+  const size = new PieceSize();
   let moved = 0;
   let mayShare = target.volume.clone !== undefined;
   while (progress.done < length && moved < budget.bytes && (progress.done === 0 || budget.goesOn())) {
     const from = sourceOffset + progress.done;
     const to = offset + progress.done;
-    const most = Math.min(length - progress.done, mayShare ? CLONE_PIECE : COPY_PIECE);
+    const rest = length - progress.done;
+    const began = budget.now();
     try {
+      const zeros = mayShare ? 0 : await countZeros(source, from, rest);
+      const mayMove = size.next(budget.bytes - moved);
+      const most = Math.min(rest, mayShare ? CLONE_PIECE : zeros > 0 ? zeros : mayMove);
       // The range of the change may hold data of the source itself: where those are is known when they have been kept.
       const piece = await target.change({ offset: to, length: most }, () =>
-        copyPiece(source, from, target, to, most, mayShare),
+        copyPiece(source, from, target, to, most, { mayShare, mayMove }),
       );
       mayShare = piece.mayShare;
       if (source.lost !== undefined) break;
       note(progress, piece);
-      moved += (piece.ways.get("kernel") ?? 0) + (piece.ways.get("process") ?? 0);
+      if (piece.bytes === 0) size.failed();
+      const copied = (piece.ways.get("kernel") ?? 0) + (piece.ways.get("process") ?? 0);
+      moved += copied;
+      if (copied > 0) size.took(copied, budget.now() - began);
     } catch (error) {
       // The client learns of the failure when it goes on from where it stands.
       if (progress.done === 0) throw error;
@@ -92,22 +103,42 @@ function note(progress: CopyProgress, piece: Piece): void {
 /** What was brought in one way only. */
 const allBy = (way: CopyWay, bytes: number) => ({ bytes, ways: new Map([[way, bytes]]) });
 
+/** Bytes from an offset on that are known to be zeros, in steps that grow; they may be more. */
+async function countZeros(source: TokenSource, offset: number, length: number): Promise<number> {
+  const place = source.locate(offset, Math.min(length, ZERO_PIECE));
+  if (place.from === undefined) return place.length;
+  if (Buffer.isBuffer(place.from) || place.from.isKnownZero === undefined) return 0;
+  let zeros = 0;
+  for (let step = FIRST_ZEROS; zeros < place.length; step *= 2) {
+    const tried = Math.min(step, place.length);
+    if (!(await place.from.isKnownZero({ offset: place.offset, length: tried }))) break;
+    zeros = tried;
+  }
+  return zeros;
+}
+
+interface Manner {
+  readonly mayShare: boolean;
+  /** Bytes. */
+  readonly mayMove: number;
+}
+
 async function copyPiece(
   source: TokenSource,
   from: number,
   target: CopyTarget,
   to: number,
   length: number,
-  mayShare: boolean,
+  manner: Manner,
 ): Promise<Piece> {
   // The change itself may have been what ended the token: nothing is written then.
   if (source.lost !== undefined) throw invalidToken(source.lost);
   const place = source.locate(from, length);
-  const piece = await copyPlace(place, target, to, mayShare);
+  const piece = await copyPlace(place, target, to, manner);
   return place.from === source.stream && !source.isUntouched(from, piece.bytes) ? { ...piece, bytes: 0 } : piece;
 }
 
-async function copyPlace(place: Place, target: CopyTarget, to: number, mayShare: boolean): Promise<Piece> {
+async function copyPlace(place: Place, target: CopyTarget, to: number, { mayShare, mayMove }: Manner): Promise<Piece> {
   const { from, offset, length } = place;
   if (from === undefined) {
     return { ...allBy("zero", await writeZeros(target.stream, to, length)), mayShare };
@@ -120,8 +151,7 @@ async function copyPlace(place: Place, target: CopyTarget, to: number, mayShare:
   if (shared > 0) return { ...allBy("reflink", shared), mayShare };
   // A piece that begins or ends inside a block is copied, up to where blocks can be shared again.
   const piece = mayShare && shared === 0 ? untilShared(target.volume, offset, to, length) : undefined;
-  const bytes = Math.min(piece ?? length, COPY_PIECE);
-  const copied = await copySome(from, offset, target.stream, to, bytes);
+  const copied = await copySome(from, offset, target.stream, to, piece ?? length, mayMove);
   return { ...copied, mayShare: mayShare && piece !== undefined };
 }
 
@@ -149,24 +179,26 @@ async function shareSome(
 }
 
 /** Bytes to copy before whole blocks follow again; `undefined` where the two ranges are shifted against each other. */
-function untilShared(volume: Volume, from: number, to: number, length: number): number | undefined {
-  const unit = volume.info.allocationUnit;
+function untilShared({ info }: CopyTarget["volume"], from: number, to: number, length: number): number | undefined {
+  const unit = info.allocationUnit;
   if (from % unit !== to % unit) return undefined;
   return from % unit === 0 ? length : Math.min(length, unit - (from % unit));
 }
 
+/** All of it where it is known to be zeros, else no more than `most` bytes. */
 async function copySome(
   source: VolumeStream,
   from: number,
   target: VolumeStream,
   to: number,
   length: number,
+  most: number,
 ): Promise<Copied> {
   if ((await source.isKnownZero?.({ offset: from, length })) === true) {
-    await writeZeros(target, to, length);
-    return allBy("zero", length);
+    return allBy("zero", await writeZeros(target, to, length));
   }
-  const copied = await copyRange(source, from, target, to, length);
-  if (copied.bytes < length) throw new SmbError(NtStatus.INVALID_TOKEN, "the data of the token end early");
+  const wanted = Math.min(length, most);
+  const copied = await copyRange(source, from, target, to, wanted);
+  if (copied.bytes < wanted) throw new SmbError(NtStatus.INVALID_TOKEN, "the data of the token end early");
   return copied;
 }

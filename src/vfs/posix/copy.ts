@@ -5,14 +5,19 @@ import { check, Errno, errnoError } from "./errno.ts";
 import { copyRange, FallocateMode, fallocate, isUnsupported, Seek, seek, type Transfer } from "./native/data.ts";
 import { statOpen } from "./native/stat.ts";
 
-/** Bytes copied by one call, so that a worker is not held for long: the most that one COPYCHUNK asks for. */
-const PIECE = 16 * 1024 * 1024;
+/** Bytes copied by one call, so that a worker is not held for long: callers that have to do with slow storage ask for less. */
+const PIECE = 32 * 1024 * 1024;
 /** Bytes of the buffer where the kernel cannot copy. */
 const BUFFER = 1024 * 1024;
+
+/** Bytes; less is copied sooner than room for it is reserved. */
+const WORTH_RESERVING = 1024 * 1024;
 
 export interface CopyTarget {
   /** Holes of the source become holes of the target. */
   readonly sparse: boolean;
+  /** The file system copies faster into room that it has reserved before, for all of a range at once. */
+  readonly reserve: boolean;
 }
 
 /**
@@ -30,7 +35,8 @@ export async function copyBetween(wanted: Transfer, options: CopyTarget): Promis
   const transfer = { ...wanted, length };
   const same = from.inode === to.inode && from.deviceMajor === to.deviceMajor && from.deviceMinor === to.deviceMinor;
   if (same && sourceOffset < offset + length && offset < sourceOffset + length) return copyOverlapping(transfer);
-  return options.sparse ? copySparse(transfer) : copyData(transfer);
+  if (options.sparse) return copyExtents(transfer, options, makeHole);
+  return from.allocated < from.size ? copyExtents(transfer, options, leaveHole) : copyExtent(transfer, options);
 }
 
 /** The part that begins `done` bytes into a transfer. */
@@ -56,39 +62,71 @@ async function copyOverlapping({ source, sourceOffset, target, offset, length }:
   return length;
 }
 
-/** Copies extent by extent; holes are punched, or left where the target ends before them. */
-async function copySparse(transfer: Transfer): Promise<number> {
-  const { source, sourceOffset, target, offset, length } = transfer;
+/** Copies extent by extent, with what is to be done where the source has a hole. */
+async function copyExtents(
+  transfer: Transfer,
+  options: CopyTarget,
+  copyHole: (hole: Transfer) => Promise<void>,
+): Promise<number> {
+  const { source, sourceOffset, length } = transfer;
   for (let done = 0; done < length; ) {
     const found = seek(source, sourceOffset + done, Seek.DATA);
     if (isUnsupported(found)) return done + (await copyData(part(transfer, done, length - done)));
     const data = found === -Errno.ENXIO ? length : Math.min(check(found, "lseek") - sourceOffset, length);
-    if (data > done) await makeHole(target, offset + done, data - done);
+    if (data > done) await copyHole(part(transfer, done, data - done));
     if (data >= length) break;
     const hole = Math.min(check(seek(source, sourceOffset + data, Seek.HOLE), "lseek") - sourceOffset, length);
-    const copied = await copyData(part(transfer, data, hole - data));
+    const copied = await copyExtent(part(transfer, data, hole - data), options);
     if (copied < hole - data) return data + copied;
     done = hole;
   }
   return length;
 }
 
-async function makeHole(target: number, offset: number, length: number): Promise<void> {
+/** Brings the zeros of a hole into a target that is not to get holes: it may keep those that it has. */
+async function leaveHole(hole: Transfer): Promise<void> {
+  const { target, offset, length } = hole;
+  const size = await extend(target, offset + length);
+  if (!isHole(target, offset, Math.min(offset + length, size))) await copyData(hole);
+}
+
+/** Makes a file so long at least. @returns how long it was */
+async function extend(target: number, end: number): Promise<number> {
   const stat = statOpen(target);
   if (typeof stat === "number") throw errnoError(-stat, "statx");
   // A byte at its end extends the file; setting the size could cut what another write has just added.
-  if (stat.size < offset + length) await writeFully(target, offset + length - 1, Buffer.alloc(1));
+  if (stat.size < end) await writeFully(target, end - 1, Buffer.alloc(1));
+  return stat.size;
+}
+
+/** Punches a hole, or leaves one where the target ends before it. */
+async function makeHole({ target, offset, length }: Transfer): Promise<void> {
+  const size = await extend(target, offset + length);
   const result = await fallocate(target, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, length);
   if (!isUnsupported(result)) {
     check(result, "fallocate");
     return;
   }
   // Beyond the old end there are zeros already.
-  const count = Math.min(length, stat.size - offset);
+  const count = Math.min(length, size - offset);
   const zeros = Buffer.alloc(Math.max(0, Math.min(BUFFER, count)));
   for (let done = 0; done < count; done += zeros.length) {
     await writeFully(target, offset + done, zeros.subarray(0, Math.min(zeros.length, count - done)));
   }
+}
+
+async function copyExtent(transfer: Transfer, { reserve }: CopyTarget): Promise<number> {
+  const { target, offset, length } = transfer;
+  if (reserve && length >= WORTH_RESERVING && isHole(target, offset, offset + length)) {
+    // Where there is no room, the copy itself will say so.
+    await fallocate(target, FallocateMode.KEEP_SIZE, offset, length);
+  }
+  return copyData(transfer);
+}
+
+function isHole(fd: number, offset: number, end: number): boolean {
+  const data = seek(fd, offset, Seek.DATA);
+  return data === -Errno.ENXIO || data >= end;
 }
 
 async function copyData(transfer: Transfer): Promise<number> {

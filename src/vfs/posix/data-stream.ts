@@ -279,9 +279,9 @@ export class DataStream implements VolumeStream {
   ): Promise<number> | undefined {
     // An alternate stream in an attribute: the caller reads and writes.
     if (!(source instanceof DataStream)) return undefined;
-    const sparse = this.#owner.isSparse();
+    const options = { sparse: this.#owner.isSparse(), reserve: this.#owner.storage.reserves };
     return this.#transferFrom(source, sourceOffset, offset, length, async (transfer) => {
-      const bytes = await copyBetween(transfer, { sparse });
+      const bytes = await copyBetween(transfer, options);
       tell?.("kernel", bytes);
       return bytes;
     });

@@ -8,12 +8,19 @@ const SLOW_WRITE = 4;
 const FIRST_REST = 250;
 const LONGEST_REST = 8000;
 
+export interface StorageTraits {
+  readonly inMemory: boolean;
+  readonly reserves: boolean;
+}
+
 /** What is learnt about the file system while it is used. */
 export class Storage {
   /** Bytes; f_bsize. */
   readonly blockSize: number;
   /** Data live in memory: nothing ever waits for a disk. */
   readonly inMemory: boolean;
+  /** Copies are faster into room that was reserved before. */
+  readonly reserves: boolean;
   /** `RWF_NOWAIT` works; cleared by the first refusal. */
   readNoWait = true;
   writeNoWait = true;
@@ -22,9 +29,10 @@ export class Storage {
   #rest = FIRST_REST;
 
   /** @param clock milliseconds, monotonic */
-  constructor(blockSize: number, inMemory: boolean, clock: () => number) {
+  constructor(blockSize: number, { inMemory, reserves }: StorageTraits, clock: () => number) {
     this.blockSize = blockSize;
     this.inMemory = inMemory;
+    this.reserves = reserves;
     this.#clock = clock;
   }
 

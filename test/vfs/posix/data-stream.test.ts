@@ -137,6 +137,23 @@ describe("copies inside the server", () => {
     expect(readFileSync(join(root, "file")).equals(after)).toBe(true);
   });
 
+  it("come without the zeros of holes into a target that has none there, and with them where it has data", async () => {
+    const { volume, root } = await temporaryVolume();
+    const size = 16 * MEBIBYTE;
+    const source = await mustOpenStream(makeFile(volume, "source"));
+    await source.write(2 * MEBIBYTE, Buffer.alloc(MEBIBYTE, 1));
+    await source.setEndOfFile(size);
+    const expected = readFileSync(join(root, "source"));
+    const written = Buffer.alloc(size, 9);
+    for (const [name, before] of Object.entries({ empty: undefined, long: size, short: 3 * MEBIBYTE + 5 })) {
+      const target = await mustOpenStream(makeFile(volume, name));
+      if (before !== undefined) await target.write(0, written.subarray(0, before));
+      expect(await target.copyFrom(source, 0, 0, size)).toBe(size);
+      expect(readFileSync(join(root, name)).equals(expected)).toBe(true);
+    }
+    expect(statSync(join(root, "empty")).blocks * 512).toBeLessThan(2 * MEBIBYTE);
+  });
+
   it("keep holes where the target is sparse", async () => {
     const { volume, root } = await temporaryVolume();
     const source = await mustOpenStream(makeFile(volume, "source"));

@@ -3,6 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { Storage } from "../../../src/vfs/posix/storage.ts";
 
+const traits = { inMemory: false, reserves: false };
+
 describe("small writes", () => {
   let now = 0;
   const write = (storage: Storage, milliseconds: number): number =>
@@ -12,7 +14,7 @@ describe("small writes", () => {
     });
 
   it("are made at once, large ones are not", () => {
-    const storage = new Storage(4096, false, () => now);
+    const storage = new Storage(4096, traits, () => now);
     expect(storage.mayWriteNow(65_536)).toBe(true);
     expect(storage.mayWriteNow(65_537)).toBe(false);
     expect(write(storage, 1)).toBe(7);
@@ -21,7 +23,7 @@ describe("small writes", () => {
 
   it("rest after a slow one, longer each time, until it goes well", () => {
     now = 100_000;
-    const storage = new Storage(4096, false, () => now);
+    const storage = new Storage(4096, traits, () => now);
     for (const rest of [250, 500, 1000, 2000, 4000, 8000, 8000]) {
       write(storage, 10);
       expect(storage.mayWriteNow(1)).toBe(false);

@@ -259,7 +259,8 @@ async function copy(
   const { source } = use.record;
   const isOwnSource = source.fileId === open.file.node.fileId && source.volume === open.file.volume;
   if (isOwnSource) throw refuse(request, open, "data changed");
-  const budget = { bytes: request.server.offload.options.maxBytesPerWrite, goesOn: goesOn(request, open) };
+  const { options, clock } = request.server.offload;
+  const budget = { bytes: options.maxBytesPerWrite, goesOn: goesOn(request, open), now: () => clock.now() };
   const { changes } = open.stream;
   const target: CopyTarget = {
     volume: open.file.volume,
