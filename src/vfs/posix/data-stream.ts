@@ -4,6 +4,7 @@ import { fdatasync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Awaitable } from "../../nt/awaitable.ts";
 import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
+import { cloneNow } from "./clone-now.ts";
 import { copyBetween } from "./copy.ts";
 import { readFully, writeFully } from "./data-io.ts";
 import type { Descriptor } from "./descriptor.ts";
@@ -276,9 +277,16 @@ export class DataStream implements VolumeStream {
     offset: number,
     length: number,
     tell?: TellCopied,
-  ): Promise<number> | undefined {
+  ): Awaitable<number> | undefined {
     // An alternate stream in an attribute: the caller reads and writes.
     if (!(source instanceof DataStream)) return undefined;
+    if (this.#owner.storage.clones) {
+      const count = Math.min(length, source.#stat().size - sourceOffset);
+      if (count > 0 && this.#shareNow(source, sourceOffset, offset, count) === 0) {
+        tell?.("kernel", count);
+        return count;
+      }
+    }
     const options = { sparse: this.#owner.isSparse(), reserve: this.#owner.storage.reserves };
     return this.#transferFrom(source, sourceOffset, offset, length, async (transfer) => {
       const bytes = await copyBetween(transfer, options);
@@ -288,8 +296,19 @@ export class DataStream implements VolumeStream {
   }
 
   /** FICLONERANGE from another file. Answers 0 or a negated error number. */
-  shareFrom(source: DataStream, sourceOffset: number, offset: number, length: number): Promise<number> {
-    return this.#transferFrom(source, sourceOffset, offset, length, cloneRange);
+  shareFrom(source: DataStream, sourceOffset: number, offset: number, length: number): Awaitable<number> {
+    return (
+      this.#shareNow(source, sourceOffset, offset, length) ??
+      this.#transferFrom(source, sourceOffset, offset, length, cloneRange)
+    );
+  }
+
+  /** @returns 0 or a negated error number; `undefined`: not tried */
+  #shareNow(from: DataStream, sourceOffset: number, offset: number, length: number): number | undefined {
+    const source = from.owner.descriptor.forReading();
+    const target = this.#owner.descriptor.forWriting();
+    this.#mark();
+    return cloneNow({ source, sourceOffset, target, offset, length }, this.#owner.storage);
   }
 
   /** Both files stay open while data go from one to the other. */

@@ -127,7 +127,7 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
     hasMetadata,
     compresses,
     ids,
-    storage: new Storage(unit, { inMemory, reserves }, () => performance.now()),
+    storage: new Storage(unit, { inMemory, clones, reserves }, () => performance.now()),
     resolver: new Resolver(root, ids, names),
     metadata,
     security: new SecurityStore({

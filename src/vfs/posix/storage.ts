@@ -10,6 +10,7 @@ const LONGEST_REST = 8000;
 
 export interface StorageTraits {
   readonly inMemory: boolean;
+  readonly clones: boolean;
   readonly reserves: boolean;
 }
 
@@ -19,6 +20,8 @@ export class Storage {
   readonly blockSize: number;
   /** Data live in memory: nothing ever waits for a disk. */
   readonly inMemory: boolean;
+  /** Files can share blocks. */
+  readonly clones: boolean;
   /** Copies are faster into room that was reserved before. */
   readonly reserves: boolean;
   /** `RWF_NOWAIT` works; cleared by the first refusal. */
@@ -29,9 +32,10 @@ export class Storage {
   #rest = FIRST_REST;
 
   /** @param clock milliseconds, monotonic */
-  constructor(blockSize: number, { inMemory, reserves }: StorageTraits, clock: () => number) {
+  constructor(blockSize: number, { inMemory, clones, reserves }: StorageTraits, clock: () => number) {
     this.blockSize = blockSize;
     this.inMemory = inMemory;
+    this.clones = clones;
     this.reserves = reserves;
     this.#clock = clock;
   }
@@ -42,6 +46,11 @@ export class Storage {
    */
   mayWriteNow(length: number): boolean {
     return length <= SMALL_WRITE && this.#clock() >= this.#slowUntil;
+  }
+
+  /** Whether blocks may be shared at once, where little is to be done for it. */
+  mayCloneNow(): boolean {
+    return this.clones && this.#clock() >= this.#slowUntil;
   }
 
   /** Runs a call on this thread and takes note when it was slow. */

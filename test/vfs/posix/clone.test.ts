@@ -39,6 +39,27 @@ describe.runIf(reflinkFolder !== undefined)("block clone on a file system with r
     expect((await read(target)).equals(data.subarray(unit))).toBe(true);
   });
 
+  it("is done at once where that is quick: data on the disk, and none in the way", async (context) => {
+    const { data, source, volume } = await setUp();
+    const { length } = data;
+    await source.flush();
+    const first = await mustOpenStream(makeFile(volume, "first"));
+    const count = first.copyFrom(source, 0, 0, length + 5);
+    if (count instanceof Promise) return context.skip("Linux before 6.5");
+    expect(count).toBe(length);
+    expect((await read(first)).equals(data)).toBe(true);
+    const again = first.copyFrom(source, 0, 0, length);
+    expect(again).toBeInstanceOf(Promise);
+    await again;
+    expect((await read(first)).equals(data)).toBe(true);
+    // Where blocks cannot be shared, bytes are copied.
+    const shifted = await mustOpenStream(makeFile(volume, "shifted"));
+    const copying = shifted.copyFrom(source, 100, 0, length - 100);
+    expect(copying).toBeInstanceOf(Promise);
+    await copying;
+    expect((await read(shifted)).equals(data.subarray(100))).toBe(true);
+  });
+
   it("says where it cannot", async () => {
     const { volume, clone, unit, data, source, target } = await setUp();
     expect(await clone.clone(source, 0, target, 0, 100)).toBe(false);

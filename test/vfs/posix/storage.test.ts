@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { Storage } from "../../../src/vfs/posix/storage.ts";
 
-const traits = { inMemory: false, reserves: false };
+const traits = { inMemory: false, clones: true, reserves: false };
 
 describe("small writes", () => {
   let now = 0;

@@ -2,8 +2,9 @@
 
 /** Data of open files: reads and writes that never wait, and the calls that may. */
 
-import { addressOf, bind, onWorker, outcome, scratch } from "../../../native/ffi.ts";
+import { addressOf, bind, onWorker, outcome, type Scratch, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
+import { systemCallNumber } from "./system-calls.ts";
 
 const RWF_NOWAIT = 8;
 
@@ -11,6 +12,8 @@ export const FallocateMode = { ALLOCATE: 0, KEEP_SIZE: 0x01, PUNCH_HOLE: 0x02, Z
 export const Seek = { DATA: 3, HOLE: 4 } as const;
 /** _IOW(0x94, 13, struct file_clone_range). */
 const FICLONERANGE = 0x4020940d;
+/** _IOWR('f', 11, struct fiemap). */
+const FS_IOC_FIEMAP = 0xc020660b;
 /** _IOR('f', 1, long) and _IOW('f', 2, long); what they point to is an int all the same. */
 const FS_IOC_GETFLAGS = 0x80086601;
 const FS_IOC_SETFLAGS = 0x40086602;
@@ -113,14 +116,63 @@ export function copyRange({ source, sourceOffset, target, offset, length }: Tran
   return onWorker(copyFileRange, [source, address, target, address + 8, length, 0], positions);
 }
 
-/** ioctl FICLONERANGE: shares blocks; `length` 0 means up to the end of the source. */
-export function cloneRange({ source, sourceOffset, target, offset, length }: Transfer): Promise<number> {
-  const request = Buffer.allocUnsafeSlow(32);
+/** struct file_clone_range. */
+function putCloneRange(request: Buffer, { source, sourceOffset, offset, length }: Transfer): void {
   request.writeBigInt64LE(BigInt(source), 0);
   request.writeBigUInt64LE(BigInt(sourceOffset), 8);
   request.writeBigUInt64LE(BigInt(length), 16);
   request.writeBigUInt64LE(BigInt(offset), 24);
-  return onWorker(ioctl, [target, FICLONERANGE, addressOf(request)], request);
+}
+
+/** ioctl FICLONERANGE on a worker thread: shares blocks; `length` 0 means up to the end of the source. */
+export function cloneRange(transfer: Transfer): Promise<number> {
+  const request = Buffer.allocUnsafeSlow(32);
+  putCloneRange(request, transfer);
+  return onWorker(ioctl, [transfer.target, FICLONERANGE, addressOf(request)], request);
+}
+
+const cloneRequest = scratch(32);
+
+/** The same on the calling thread. */
+export function cloneRangeNow(transfer: Transfer): number {
+  putCloneRange(cloneRequest.buffer, transfer);
+  return outcome(ioctl(transfer.target, FICLONERANGE, cloneRequest.address));
+}
+
+const cachestat = bind<[number, number, number, number, number]>("syscall", "int64", [
+  "int64",
+  "int",
+  "address",
+  "address",
+  "uint32",
+]);
+const CACHESTAT = systemCallNumber("cachestat");
+/** struct cachestat_range and struct cachestat. */
+const cacheRange = scratch(16);
+const cacheCounts = scratch(40);
+
+function putRange({ buffer }: Scratch, offset: number, length: number): void {
+  buffer.writeBigUInt64LE(BigInt(offset), 0);
+  buffer.writeBigUInt64LE(BigInt(length), 8);
+}
+
+/** Pages of a range that are still to be written to the disk, or on their way there (Linux 6.5); or a negated error number. */
+export function unwrittenPages(fd: number, offset: number, length: number): number {
+  putRange(cacheRange, offset, length);
+  const result = outcome(cachestat(CACHESTAT, fd, cacheRange.address, cacheCounts.address, 0));
+  const count = (at: number): number => Number(cacheCounts.buffer.readBigUInt64LE(at));
+  return result < 0 ? result : count(8) + count(16);
+}
+
+/** struct fiemap, without room for extents: they are counted only. */
+const extentMap = scratch(32);
+
+/** How many extents hold the data of a range; or a negated error number. */
+export function countExtents(fd: number, offset: number, length: number): number {
+  extentMap.buffer.fill(0);
+  putRange(extentMap, offset, length);
+  const result = outcome(ioctl(fd, FS_IOC_FIEMAP, extentMap.address));
+  return result < 0 ? result : extentMap.buffer.readUInt32LE(20);
 }
 
 const flags = scratch(8);

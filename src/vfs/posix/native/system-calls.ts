@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-type SystemCall = "openat2" | "getdents64" | "getxattrat" | "setxattrat" | "listxattrat" | "removexattrat";
+type SystemCall =
+  | "openat2"
+  | "getdents64"
+  | "cachestat"
+  | "getxattrat"
+  | "setxattrat"
+  | "listxattrat"
+  | "removexattrat";
 
 const systemCalls: Record<string, Record<SystemCall, number>> = {
   x64: {
     openat2: 437,
     getdents64: 217,
+    cachestat: 451,
     setxattrat: 463,
     getxattrat: 464,
     listxattrat: 465,
@@ -14,6 +22,7 @@ const systemCalls: Record<string, Record<SystemCall, number>> = {
   arm64: {
     openat2: 437,
     getdents64: 61,
+    cachestat: 451,
     setxattrat: 463,
     getxattrat: 464,
     listxattrat: 465,
