@@ -42,6 +42,8 @@ const MAX_DEPARTED = 16;
  * are half as many.
  */
 const MAX_QUEUED = 32 * 1024 * 1024;
+/** Bytes of answers after which a connection lets the others have their turn: who asks for much keeps nobody waiting for long. */
+const MAX_IN_A_TURN = 1024 * 1024;
 
 /** A client's transport connection and what has been negotiated on it (Connection, MS-SMB2 3.3.1.7). */
 export class Connection {
@@ -56,6 +58,10 @@ export class Connection {
   #closed = false;
   /** Bytes lent for data of responses that are not sent yet. */
   #lentBytes = 0;
+  /** The same, since the others had their turn. */
+  #bytesOfTurn = 0;
+  /** It is the others' turn. */
+  #yields = false;
   /** No requests are taken for now. */
   #held = false;
   /** What arrived in spite of it, and is not yet taken. */
@@ -154,28 +160,49 @@ export class Connection {
     return !this.#held && !this.#closed;
   };
 
-  /** Holds back requests while too much is on its way to the client, lets them go on when it is less. */
+  /**
+   * Holds back requests while too much is on its way to the client, or it is the others' turn, and lets them go on when it is less.
+   */
   #balance(): void {
-    if (this.#closed) return;
-    const bytes = Math.max(this.#lentBytes, this.transport.queuedBytes);
-    if (!this.#held && bytes > MAX_QUEUED) {
+    if (this.#closed || this.#yields) return;
+    if (this.#bytesOfTurn >= MAX_IN_A_TURN) {
+      this.#yields = true;
+      setImmediate(this.#endOfTurn);
+    }
+    const bytes = this.#bytesOnTheirWay;
+    if (!this.#held && (this.#yields || bytes > MAX_QUEUED)) {
       this.#held = true;
       this.transport.pause();
     } else if (this.#held && bytes < MAX_QUEUED / 2) {
-      this.#held = false;
-      for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
-        const used = this.#take(chunk);
-        if (this.#closed) return;
-        if (used < chunk.length) this.#backlog.unshift(chunk.subarray(used));
-        if (this.#held) return;
-      }
-      this.transport.resume();
+      this.#goOn();
     }
+  }
+
+  readonly #endOfTurn = (): void => {
+    this.#yields = false;
+    this.#bytesOfTurn = 0;
+    if (!this.#closed && this.#bytesOnTheirWay <= MAX_QUEUED) this.#goOn();
+  };
+
+  get #bytesOnTheirWay(): number {
+    return Math.max(this.#lentBytes, this.transport.queuedBytes);
+  }
+
+  #goOn(): void {
+    this.#held = false;
+    for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
+      const used = this.#take(chunk);
+      if (this.#closed) return;
+      if (used < chunk.length) this.#backlog.unshift(chunk.subarray(used));
+      if (this.#held) return;
+    }
+    this.transport.resume();
   }
 
   /** A buffer for the data of a response; {@link takeBack} ends its use. */
   lend(length: number): Buffer {
     this.#lentBytes += length;
+    this.#bytesOfTurn += length;
     return this.server.buffers.take(length);
   }
 

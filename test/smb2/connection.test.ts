@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { CipherId } from "../../src/smb2/crypto/encryption.ts";
 import { SigningAlgorithm } from "../../src/smb2/crypto/signing.ts";
 import { Dialect } from "../../src/smb2/wire/constants.ts";
+import { decodeReadResponse } from "../../src/smb2/wire/read.ts";
 import { MemoryVolume } from "../../src/vfs/memory/memory-volume.ts";
 import { alice, ServerHarness, settle } from "../support/server-harness.ts";
 import { Gate, slowVolume } from "../support/slow-volume.ts";
@@ -98,10 +99,43 @@ describe("file data", () => {
     transport.send(Buffer.concat(together));
     await settle();
     expect(together).toHaveLength(100);
+    // One in each turn of the event loop.
+    for (let turns = 0; turns < 10; turns++) await settle();
     expect(gate.waiting).toBe(33);
     expect(transport.paused).toBe(true);
     gate.release();
     expect((await Promise.all(reads)).every(({ status }) => status === 0)).toBe(true);
+    await settle();
     expect(transport.paused).toBe(false);
+  });
+
+  it("does not keep the other connections waiting", async () => {
+    const harness = await ServerHarness.start();
+    const transport = harness.transport();
+    const busy = new SmbConnection(transport);
+    await busy.negotiate();
+    const tree: SmbTree = await (await logOn(busy, alice)).treeConnect("data");
+    const file = await tree.createFile("big");
+    const content = pattern(1 << 20, 1);
+    await file.write(0, content);
+    busy.creditsAsked = 2000;
+    await tree.exchange(requests.echo());
+    const quiet = await harness.mount("data");
+
+    const together: Buffer[] = [];
+    const send = transport.send.bind(transport);
+    transport.send = (bytes) => void together.push(bytes);
+    let answered = 0;
+    const reads = Array.from({ length: 20 }, async () => {
+      const { data } = decodeReadResponse((await file.exchange(requests.read(file.fileId, 0, 1 << 20))).reader);
+      answered += data.equals(content) ? 1 : 0;
+    });
+    await settle();
+    transport.send = send;
+    transport.send(Buffer.concat(together));
+    await quiet.exchange(requests.echo());
+    expect(answered).toBeLessThanOrEqual(2);
+    await Promise.all(reads);
+    expect(answered).toBe(20);
   });
 });
