@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MAXIMUM_BUFFERS, sendNow } from "../../src/native/socket.ts";
 import { descriptorOf } from "../../src/server/socket-reader.ts";
@@ -10,25 +10,22 @@ const EPIPE = 32;
 const EAGAIN = 11;
 const EBADF = 9;
 
+import { SocketPair } from "../support/socket-pair.ts";
+
 describe("sendNow", () => {
-  let server: Server;
+  let pair: SocketPair;
   let client: Socket;
   let accepted: Socket;
   let descriptor: number;
 
   beforeEach(async () => {
-    server = createServer({ pauseOnConnect: true });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-    [accepted] = (await once(server, "connection")) as [Socket];
+    pair = await SocketPair.connect();
+    ({ client, accepted } = pair);
     descriptor = descriptorOf(accepted) ?? -1;
   });
 
   afterEach(() => {
-    client.destroy();
-    accepted.destroy();
-    server.close();
+    pair.close();
   });
 
   async function received(length: number): Promise<string> {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
+import { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { descriptorOf, type Receiver, readInto } from "../../src/server/socket-reader.ts";
+import { SocketPair } from "../support/socket-pair.ts";
 
 /** Wants the first `begun` bytes in chunks, and what follows in a buffer of its own. */
 class Collector implements Receiver {
@@ -40,21 +41,17 @@ class Collector implements Receiver {
 }
 
 describe("readInto", () => {
-  let server: Server;
+  let pair: SocketPair;
   let client: Socket;
   let accepted: Socket;
 
   beforeEach(async () => {
-    server = createServer({ pauseOnConnect: true });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-    [accepted] = (await once(server, "connection")) as [Socket];
+    pair = await SocketPair.connect();
+    ({ client, accepted } = pair);
   });
 
   afterEach(() => {
-    client.destroy();
-    server.close();
+    pair.close();
   });
 
   it("puts what comes where it is wanted", async () => {

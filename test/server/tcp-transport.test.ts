@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { plainAddress, TcpTransport } from "../../src/server/tcp-transport.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { SocketPair } from "../support/socket-pair.ts";
 
 describe("plainAddress", () => {
   it.each([
@@ -19,7 +20,7 @@ describe("plainAddress", () => {
 });
 
 describe("TcpTransport", () => {
-  let server: Server;
+  let pair: SocketPair;
   let client: Socket;
   let accepted: Socket;
   let clock: FakeClock;
@@ -27,19 +28,14 @@ describe("TcpTransport", () => {
 
   beforeEach(async () => {
     clock = new FakeClock();
-    server = createServer({ noDelay: true, pauseOnConnect: true });
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-    [accepted] = (await once(server, "connection")) as [Socket];
+    pair = await SocketPair.connect();
+    ({ client, accepted } = pair);
   });
 
   afterEach(() => {
-    client.destroy();
-    accepted.destroy();
     transport?.destroy();
     transport = undefined;
-    server.close();
+    pair.close();
   });
 
   function make(highWaterMark?: number): TcpTransport {
@@ -141,9 +137,8 @@ describe("TcpTransport", () => {
   it("sends on other connections first what was sent there first, before the input that caused it is answered", async () => {
     const order: string[] = [];
     const other = make();
-    const second = connect((server.address() as AddressInfo).port, "127.0.0.1");
-    const [socket] = (await once(server, "connection")) as [Socket];
-    const asking = new TcpTransport(socket, clock);
+    const second = await SocketPair.connect();
+    const asking = new TcpTransport(second.accepted, clock);
     const answered = new Promise<void>((resolve) => {
       asking.serve({
         space: undefined,
@@ -159,11 +154,11 @@ describe("TcpTransport", () => {
         },
       });
     });
-    second.write("request");
+    second.client.write("request");
     await answered;
     expect(order).toEqual(["told", "answered"]);
     asking.destroy();
-    second.destroy();
+    second.close();
   });
 
   it("says when buffers will never be sent", async () => {

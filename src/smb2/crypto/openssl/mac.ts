@@ -13,21 +13,23 @@ const LONGEST = 32;
 /** One for all: whoever asks for a code copies it before the next one is made. */
 const code = scratch(LONGEST);
 
-class OpensslMac implements Mac {
-  readonly #evp: Evp;
-  readonly #context: number;
-  readonly #key: FixedKey;
+/** A context of all keys, and one key. */
+abstract class Keyed {
+  protected readonly evp: Evp;
+  protected readonly context: number;
+  protected readonly key: FixedKey;
 
   constructor(evp: Evp, context: number, key: Buffer) {
-    this.#evp = evp;
-    this.#context = context;
-    this.#key = new FixedKey(key);
+    this.evp = evp;
+    this.context = context;
+    this.key = new FixedKey(key);
   }
+}
 
+class OpensslMac extends Keyed implements Mac {
   compute(pieces: readonly Buffer[]): Buffer {
-    const evp = this.#evp;
-    const context = this.#context;
-    must(evp.macInit(context, this.#key.address, this.#key.length, 0), "setting the key");
+    const { evp, context, key } = this;
+    must(evp.macInit(context, key.address, key.length, 0), "setting the key");
     for (const piece of pieces) {
       if (piece.length > 0) must(evp.macUpdate(context, addressOf(piece), piece.length), "authentication");
     }
@@ -36,21 +38,10 @@ class OpensslMac implements Mac {
   }
 }
 
-class OpensslGmac implements Gmac {
-  readonly #evp: Evp;
-  readonly #context: number;
-  readonly #key: FixedKey;
-
-  constructor(evp: Evp, context: number, key: Buffer) {
-    this.#evp = evp;
-    this.#context = context;
-    this.#key = new FixedKey(key);
-  }
-
+class OpensslGmac extends Keyed implements Gmac {
   compute(nonce: Buffer, pieces: readonly Buffer[]): Buffer {
-    const evp = this.#evp;
-    const context = this.#context;
-    must(evp.encryptInit(context, 0, 0, this.#key.address, addressOf(nonce)), "setting key and nonce");
+    const { evp, context, key } = this;
+    must(evp.encryptInit(context, 0, 0, key.address, addressOf(nonce)), "setting key and nonce");
     for (const piece of pieces) {
       if (piece.length > 0) {
         must(evp.encryptUpdate(context, 0, ignored, addressOf(piece), piece.length), "authentication");
