@@ -21,7 +21,6 @@ import {
   type Transfer,
   truncate,
   truncateOnWorker,
-  writeNoWait,
   writeNow,
 } from "./native/data.ts";
 import { type Statx, statOpen } from "./native/stat.ts";
@@ -138,21 +137,13 @@ export class DataStream implements VolumeStream {
     this.#mark();
     const { storage } = this.#owner;
     let done = 0;
-    if (storage.mayWriteNow(data.length)) {
-      if (storage.writeNoWait) {
-        const count = writeNoWait(fd, offset, data);
-        if (count > 0) done = count;
-        else if (count === -Errno.EOPNOTSUPP) storage.writeNoWait = false;
-        else if (count < 0 && count !== -Errno.EAGAIN && count !== -Errno.EINTR) throw errnoError(-count, "write");
-      }
-      // Some file systems know no RWF_NOWAIT for writes, others refuse it whenever new blocks are needed.
-      while (done < data.length && storage.mayWriteNow(data.length)) {
-        const rest = done === 0 ? data : data.subarray(done);
-        const count = storage.timed(() => writeNow(fd, offset + done, rest));
-        if (count !== -Errno.EINTR) done += check(count, "write");
-      }
-      if (done === data.length) return undefined;
+    // File systems refuse RWF_NOWAIT whenever new blocks are needed: it would cost a call and change nothing.
+    while (done < data.length && storage.mayWriteNow(data.length)) {
+      const rest = done === 0 ? data : data.subarray(done);
+      const count = storage.timed(() => writeNow(fd, offset + done, rest));
+      if (count !== -Errno.EINTR) done += check(count, "write");
     }
+    if (done === data.length) return undefined;
     return this.#changing(writeFully(fd, offset, data, done));
   }
 

@@ -24,9 +24,8 @@ export class Storage {
   readonly clones: boolean;
   /** Copies are faster into room that was reserved before. */
   readonly reserves: boolean;
-  /** `RWF_NOWAIT` works; cleared by the first refusal. */
+  /** `RWF_NOWAIT` works for reads; cleared by the first refusal. */
   readNoWait = true;
-  writeNoWait = true;
   readonly #clock: () => number;
   #slowUntil = 0;
   #rest = FIRST_REST;

@@ -69,12 +69,6 @@ export function readNow(fd: number, offset: number, target: Buffer): number {
   return outcome(preadv2(fd, vector.address, 1, offset, 0));
 }
 
-/** Writes what can be written without waiting; -EAGAIN or -EOPNOTSUPP otherwise. */
-export function writeNoWait(fd: number, offset: number, data: Buffer): number {
-  aim(data);
-  return outcome(pwritev2(fd, vector.address, 1, offset, RWF_NOWAIT));
-}
-
 /** An ordinary write on the calling thread. */
 export function writeNow(fd: number, offset: number, data: Buffer): number {
   aim(data);
