@@ -355,11 +355,18 @@ describe("what all commands share", () => {
     await mount.exchange(requests.echo());
     transport.hold(true);
     const reads = Array.from({ length: 100 }, () => file.exchange(requests.read(file.fileId, 0, 1 << 20)));
-    await settle();
+    // Turn by turn, until it takes no more.
+    for (let queued = -1; queued !== transport.queuedBytes; ) {
+      queued = transport.queuedBytes;
+      await settle();
+    }
     expect(transport.paused).toBe(true);
+    expect(transport.queuedBytes).toBeGreaterThan(16 << 20);
     expect(transport.queuedBytes).toBeLessThan(40 << 20);
     transport.hold(false);
     expect((await Promise.all(reads)).every(({ status }) => status === 0)).toBe(true);
+    // The last of the answers have ended its turn.
+    await settle();
     expect(transport.paused).toBe(false);
   });
 });
