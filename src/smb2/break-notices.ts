@@ -13,8 +13,11 @@ import { Command, LeaseBreakFlag, LeaseState, OplockLevel } from "./wire/constan
 import type { Writer } from "./wire/cursor.ts";
 import { encodeOplockBreakNotification, type LeaseBreakNotification, type OplockBreak } from "./wire/oplock-break.ts";
 
-/** Acknowledgment timers of oplocks and leases: 35 seconds (MS-SMB2 3.3.2.1, 3.3.2.5). */
-const ACKNOWLEDGMENT_TIMEOUT = 35_000;
+/**
+ * Milliseconds of the acknowledgment timers of oplocks and leases (MS-SMB2 3.3.2.1, 3.3.2.5). Windows waits for 35 seconds, and what
+ * waits has to be answered within the 35 seconds that others then count on, on a busy server too.
+ */
+const ACKNOWLEDGMENT_TIMEOUT = 34_000;
 /** Milliseconds between two looks at what the systems of clients have acknowledged. */
 const LOOK_INTERVAL = 500;
 /**

@@ -14,7 +14,7 @@ import { requests } from "../support/smb-requests.ts";
 import type { InProcessTransport } from "../support/smb-transport.ts";
 
 const PATIENCE = 3_000;
-const ACKNOWLEDGMENT_TIMEOUT = 35_000;
+const ACKNOWLEDGMENT_TIMEOUT = 34_000;
 const BATCH = 9;
 const negotiate = {
   capabilities: GlobalCapability.LARGE_MTU | GlobalCapability.LEASING | GlobalCapability.MULTI_CHANNEL,
