@@ -48,12 +48,6 @@ export class ScatterWriter {
   }
 }
 
-export const totalLength = (buffers: readonly Buffer[]): number => {
-  let total = 0;
-  for (const buffer of buffers) total += buffer.length;
-  return total;
-};
-
 /** Views on a part of what a list of buffers holds. @throws RangeError it does not hold as much */
 export function sliceBuffers(buffers: readonly Buffer[], offset: number, length: number): Buffer[] {
   const slices: Buffer[] = [];

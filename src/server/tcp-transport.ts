@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Socket } from "node:net";
+import { totalLength } from "../memory/total-length.ts";
 import { MAXIMUM_BUFFERS, sendNow } from "../native/socket.ts";
 import type { Clock, Transport } from "../smb2/server-context.ts";
 import { descriptorOf, type Receiver, readInto } from "./socket-reader.ts";
@@ -233,10 +234,4 @@ function behind(buffers: readonly Buffer[], bytes: number): Buffer[] {
     skipped -= buffer.length;
   }
   return [];
-}
-
-function totalLength(buffers: readonly Buffer[]): number {
-  let length = 0;
-  for (const buffer of buffers) length += buffer.length;
-  return length;
 }

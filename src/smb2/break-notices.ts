@@ -54,8 +54,8 @@ interface Progress {
 /**
  * Break notifications, from the moment when a client loses a right to its acknowledgment. A channel can be dead without
  * anybody having said so: while a notification is on its way, the acknowledgments of TCP are watched, and a channel that gets
- * nothing through is ended: soon where the client has another one, else before the acknowledgment timer is. What a channel carried when it ended goes over the next one (MS-SMB2
- * 3.3.4.6, 3.3.4.7).
+ * nothing through is ended: soon where the client has another one, else before the acknowledgment timer is. What a channel carried
+ * when it ended goes over the next one (MS-SMB2 3.3.4.6, 3.3.4.7).
  */
 export class BreakNotices implements BreakEvents {
   readonly #server: Smb2Server;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { discard } from "../memory/discard.ts";
+import { totalLength } from "../memory/total-length.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import { Chain } from "./chain.ts";
 import { handleSmb1Negotiate } from "./commands/smb1-negotiate.ts";
@@ -427,12 +428,6 @@ export class Connection {
     for (const request of [...this.#async.values()]) if (!this.#strand(request)) request.cancel();
     this.server.connectionClosed(this);
   }
-}
-
-function totalLength(pieces: readonly Buffer[]): number {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  return length;
 }
 
 /** The messages of a frame, each as a view of its own (MS-SMB2 3.3.5.2.7). */

@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ScatterWriter, sliceBuffers, totalLength } from "../../src/scsi/buffers.ts";
+import { totalLength } from "../../src/memory/total-length.ts";
+import { ScatterWriter, sliceBuffers } from "../../src/scsi/buffers.ts";
 
 const buffers = fc.array(
   fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),

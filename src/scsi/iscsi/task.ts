@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { ScatterWriter, sliceBuffers, totalLength } from "../buffers.ts";
+import { totalLength } from "../../memory/total-length.ts";
+import { ScatterWriter, sliceBuffers } from "../buffers.ts";
 import { ProtocolError } from "../errors.ts";
 import { NexusLostError, type RunningCommand, type ScsiCommand, type ScsiResult } from "../nexus.ts";
 import { NO_TAG } from "./bhs.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { totalLength } from "../buffers.ts";
+import { totalLength } from "../../memory/total-length.ts";
 import { type Clock, delay, type Timer } from "../clock.ts";
 import { commandName } from "../commands/names.ts";
 import { CommandTimeoutError, FateUnknownError, ScsiError, ScsiStatus, TransportError } from "../errors.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { sliceBuffers, totalLength } from "../buffers.ts";
+import { totalLength } from "../../memory/total-length.ts";
+import { sliceBuffers } from "../buffers.ts";
 import type { Clock } from "../clock.ts";
 import {
   read16,

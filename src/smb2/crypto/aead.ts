@@ -24,9 +24,3 @@ export interface Aead {
    */
   open(nonce: Buffer, additional: Buffer, ciphertext: Buffer, tag: Buffer): Buffer | undefined;
 }
-
-export function totalLength(pieces: readonly Buffer[]): number {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  return length;
-}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { type Aead, type AeadAlgorithm, TAG_SIZE, totalLength } from "./aead.ts";
+import { totalLength } from "../../memory/total-length.ts";
+import { type Aead, type AeadAlgorithm, TAG_SIZE } from "./aead.ts";
 import { nodeAead } from "./node-aead.ts";
 import { opensslAead } from "./openssl/aead.ts";
 

@@ -9,7 +9,8 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { discard } from "../../memory/discard.ts";
-import { type Aead, type AeadAlgorithm, IN_PLACE, TAG_SIZE, totalLength } from "./aead.ts";
+import { totalLength } from "../../memory/total-length.ts";
+import { type Aead, type AeadAlgorithm, IN_PLACE, TAG_SIZE } from "./aead.ts";
 
 const TAG = { authTagLength: TAG_SIZE } as const;
 

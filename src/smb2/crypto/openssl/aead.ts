@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { totalLength } from "../../../memory/total-length.ts";
 import { addressOf } from "../../../native/ffi.ts";
-import { type Aead, type AeadAlgorithm, IN_PLACE, TAG_SIZE, totalLength } from "../aead.ts";
+import { type Aead, type AeadAlgorithm, IN_PLACE, TAG_SIZE } from "../aead.ts";
 import { Control, cipherContext, type Evp, evp, ignored, must } from "./evp.ts";
 import { FixedKey } from "./fixed-key.ts";
 
