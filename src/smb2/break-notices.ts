@@ -13,23 +13,21 @@ import { Command, LeaseBreakFlag, LeaseState, OplockLevel } from "./wire/constan
 import type { Writer } from "./wire/cursor.ts";
 import { encodeOplockBreakNotification, type LeaseBreakNotification, type OplockBreak } from "./wire/oplock-break.ts";
 
-/**
- * Milliseconds of the acknowledgment timers of oplocks and leases (MS-SMB2 3.3.2.1, 3.3.2.5). Windows waits for 35 seconds, and what
- * waits has to be answered within the 35 seconds that others then count on, on a busy server too.
- */
-const ACKNOWLEDGMENT_TIMEOUT = 34_000;
+/** Acknowledgment timers of oplocks and leases: 35 seconds (MS-SMB2 3.3.2.1, 3.3.2.5). */
+const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 /** Milliseconds between two looks at what the systems of clients have acknowledged. */
 const LOOK_INTERVAL = 500;
 /**
- * Looks at a connection that gets nothing through before another one takes its place: within these 3 seconds TCP has tried
+ * Milliseconds that a connection gets nothing through before another one takes its place: within these 3 seconds TCP has tried
  * four times in a local network, and enough of the acknowledgment timer is left for other channels.
  */
-const PATIENCE = 6;
+const PATIENCE = 3_000;
 /**
  * The same for the only connection of a client. Its end comes before that of the acknowledgment timer, which would take what the
- * client caches, and let it write that into a file that others have changed, once the network is back.
+ * client caches, and let it write that into a file that others have changed, once the network is back. Looks that come late on a
+ * busy server do not add up.
  */
-const LAST_PATIENCE = 60;
+const LAST_PATIENCE = 30_000;
 
 /** A notification that its client may not have got, or has to acknowledge. */
 interface Notice {
@@ -45,10 +43,10 @@ interface Notice {
   delivered: boolean;
 }
 
-/** How far a connection had come at the last look, and for how many looks it has not moved since. */
+/** How far a connection had come at the last look, and since when it has not moved, in milliseconds since 1970. */
 interface Progress {
   readonly acknowledged: number | undefined;
-  readonly looks: number;
+  readonly since: number;
 }
 
 /**
@@ -199,9 +197,10 @@ export class BreakNotices implements BreakEvents {
       } else if (notice.expired === undefined) this.#notices.delete(holder);
     }
     const before = this.#progress.get(connection);
-    const looks = before !== undefined && before.acknowledged === acknowledged ? before.looks + 1 : 0;
-    this.#progress.set(connection, { acknowledged, looks });
-    if (isStuck && looks >= (alternative === undefined ? LAST_PATIENCE : PATIENCE)) connection.giveUp();
+    const now = this.#server.context.clock.now();
+    const since = before !== undefined && before.acknowledged === acknowledged ? before.since : now;
+    this.#progress.set(connection, { acknowledged, since });
+    if (isStuck && now - since >= (alternative === undefined ? LAST_PATIENCE : PATIENCE)) connection.giveUp();
   }
 }
 

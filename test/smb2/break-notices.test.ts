@@ -14,7 +14,7 @@ import { requests } from "../support/smb-requests.ts";
 import type { InProcessTransport } from "../support/smb-transport.ts";
 
 const PATIENCE = 3_000;
-const ACKNOWLEDGMENT_TIMEOUT = 34_000;
+const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 const BATCH = 9;
 const negotiate = {
   capabilities: GlobalCapability.LARGE_MTU | GlobalCapability.LEASING | GlobalCapability.MULTI_CHANNEL,
@@ -192,6 +192,13 @@ describe("the notification of a break", () => {
       expect(first.transport.endedBy).toBe("server");
       expect(harness.server.sessions.size).toBe(1);
       expect(harness.clock.pendingTimers).toBe(0);
+    });
+
+    it("ends that in time on a server whose timers come late, too", async () => {
+      harness.clock.lateness = 100;
+      await advance(30_000 + 1_000);
+      await waiting.opened;
+      expect(first.transport.endedBy).toBe("server");
     });
 
     it("waits for the acknowledgment where it has arrived", async () => {

@@ -47,7 +47,7 @@ describe("a session that asks nothing", () => {
     const batch = await other.create("file", { requestedOplockLevel: OplockLevel.BATCH });
     const waiting = tree.submit(requests.create("file"));
     await waiting.pending;
-    harness.clock.advance(34_000 - 1);
+    harness.clock.advance(35_000 - 1);
     expect(harness.server.sessions.size).toBe(2);
     await batch.close();
     expect((await waiting.reply).status).toBe(0);

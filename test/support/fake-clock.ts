@@ -4,6 +4,8 @@ import type { Clock, Timer } from "../../src/smb2/server-context.ts";
 
 /** A clock that stands still until a test moves it. */
 export class FakeClock implements Clock {
+  /** Milliseconds by which the timers that are set from now on come late, as they do on a busy machine. */
+  lateness = 0;
   #now: number;
   readonly #timers = new Set<{ readonly at: number; readonly action: () => void }>();
 
@@ -20,7 +22,7 @@ export class FakeClock implements Clock {
   }
 
   after(milliseconds: number, action: () => void): Timer {
-    const timer = { at: this.#now + milliseconds, action };
+    const timer = { at: this.#now + milliseconds + this.lateness, action };
     this.#timers.add(timer);
     return { cancel: () => void this.#timers.delete(timer) };
   }

@@ -7,7 +7,7 @@ import { LeaseState, ShareAccess } from "../../../src/smb2/wire/constants.ts";
 import { LeaseClient, type LeasedFile, type Opening } from "../../support/lease-client.ts";
 import { ServerHarness, settle } from "../../support/server-harness.ts";
 
-const ACKNOWLEDGMENT_TIMEOUT = 34_000;
+const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 const CLIENTS = 3;
 const NAME = "file";
 

@@ -7,7 +7,7 @@ import { LeaseClient, type Opening } from "../../support/lease-client.ts";
 import { ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
 import { requests } from "../../support/smb-requests.ts";
 
-const ACKNOWLEDGMENT_TIMEOUT = 34_000;
+const ACKNOWLEDGMENT_TIMEOUT = 35_000;
 
 describe("a lease", () => {
   let harness: ServerHarness;
