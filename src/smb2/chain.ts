@@ -2,6 +2,7 @@
 
 import { isPromise } from "../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
+import type { Prepared } from "./arrivals.ts";
 import type { Connection } from "./connection.ts";
 import type { Signer } from "./crypto/signing.ts";
 import { dispatch } from "./dispatch.ts";
@@ -20,6 +21,14 @@ const FRAME_PREFIX = 4;
 const INLINE_DATA = 2048;
 const PADDING = Buffer.alloc(8);
 
+/** How a frame was protected. */
+interface Protection {
+  /** The session whose key decrypted it. */
+  readonly encryptedBy?: Session;
+  /** What a worker found out about its signature. */
+  readonly verified?: Prepared | undefined;
+}
+
 /** A finished response, not yet sent. */
 interface Response {
   readonly request: Request;
@@ -35,6 +44,8 @@ export class Chain {
   readonly connection: Connection;
   /** The session whose key decrypted the frame. */
   readonly encryptedBy: Session | undefined;
+  /** The signature of the only message, where a worker has looked at it. */
+  readonly verified: Prepared | undefined;
   /** What they came in. */
   readonly #frame: Buffer;
   readonly #messages: readonly Buffer[];
@@ -55,11 +66,12 @@ export class Chain {
   #orphaned = false;
 
   /** @param frame what they came in; its memory is used again once nobody looks at it any more */
-  constructor(connection: Connection, frame: Buffer, messages: readonly Buffer[], encryptedBy: Session | undefined) {
+  constructor(connection: Connection, frame: Buffer, messages: readonly Buffer[], protection: Protection) {
     this.connection = connection;
     this.#frame = frame;
     this.#messages = messages;
-    this.encryptedBy = encryptedBy;
+    this.encryptedBy = protection.encryptedBy;
+    this.verified = protection.verified;
     this.writer.zeros(FRAME_PREFIX);
   }
 
@@ -253,6 +265,7 @@ export class Chain {
     for (const { request } of responses) this.#patchHeader(request);
     const whole = writer.view();
     const pieces: Buffer[] = [];
+    let signing: Promise<void> | undefined;
     let begin = 0;
     for (let index = 0; index < responses.length; index++) {
       const response = responses[index];
@@ -269,7 +282,8 @@ export class Chain {
       }
       if (signer !== undefined && encrypting === undefined) {
         head.writeUInt32LE((head.readUInt32LE(HeaderOffset.FLAGS) | HeaderFlag.SIGNED) >>> 0, HeaderOffset.FLAGS);
-        signer.sign(message);
+        if (signer.isForWorker(request.data?.length ?? 0)) signing = bothOf(signing, signer.signOnWorker(message));
+        else signer.sign(message);
       }
       if (request.data !== undefined) {
         pieces.push(whole.subarray(begin, response.end), ...message.slice(1));
@@ -282,7 +296,10 @@ export class Chain {
     const [head, ...rest] = pieces;
     if (head === undefined) return;
     const lent = responses.some(({ request }) => request.lent !== undefined);
-    this.connection.sendFrame(head, rest, encrypting, lent ? () => takeBackAll(responses) : undefined);
+    const send = () =>
+      this.connection.sendFrame(head, rest, encrypting, lent ? () => takeBackAll(responses) : undefined);
+    if (signing === undefined) send();
+    else this.connection.whenDone(signing, send);
   }
 
   #patchHeader(request: Request): void {
@@ -291,6 +308,10 @@ export class Chain {
     encodeHeader(this.writer, this.#responseHeader(request));
     this.writer.position = end;
   }
+}
+
+async function bothOf(first: Promise<void> | undefined, second: Promise<void>): Promise<void> {
+  await Promise.all([first, second]);
 }
 
 function takeBack(request: Request): void {

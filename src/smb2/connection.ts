@@ -3,8 +3,10 @@
 import { discard } from "../memory/discard.ts";
 import { totalLength } from "../memory/total-length.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
+import { Arrivals, type Prepared, prepareOnWorker } from "./arrivals.ts";
 import { Chain } from "./chain.ts";
 import { handleSmb1Negotiate } from "./commands/smb1-negotiate.ts";
+import { splitCompound } from "./compound.ts";
 import { type CipherId, DecryptionError } from "./crypto/encryption.ts";
 import { PreauthHash } from "./crypto/preauth.ts";
 import type { Signer, SigningAlgorithm } from "./crypto/signing.ts";
@@ -22,20 +24,17 @@ import {
   HEADER_SIZE,
   type Header,
   PROTOCOL_ID,
-  peekNextCommand,
   peekProtocolId,
   peekSessionId,
   SMB1_PROTOCOL_ID,
   TRANSFORM_PROTOCOL_ID,
 } from "./wire/header.ts";
+import { peekTransformSessionId, TRANSFORM_HEADER_SIZE } from "./wire/transform-header.ts";
 
 /** Largest frame before a session exists: enough for every NEGOTIATE and SESSION_SETUP. */
 const MAX_UNAUTHENTICATED_FRAME = 128 * 1024;
 /** Room for headers and other fixed parts beside the largest payload. */
 const FRAME_OVERHEAD = 64 * 1024;
-const TRANSFORM_HEADER_SIZE = 52;
-/** Requests in one frame; clients send a handful. */
-const MAX_COMPOUND = 256;
 /** Ended sessions whose keys are kept to sign the news of their end. */
 const MAX_DEPARTED = 16;
 /**
@@ -65,6 +64,7 @@ export class Connection {
   #yields = false;
   /** No requests are taken for now. */
   #held = false;
+  readonly #arrivals: Arrivals;
   /** What arrived in spite of it, and is not yet taken. */
   #backlog: Buffer[] = [];
 
@@ -91,6 +91,11 @@ export class Connection {
     this.transport = transport;
     this.#window = new SequenceWindow(options.maxCredits);
     this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME, (length) => server.buffers.take(length));
+    this.#arrivals = new Arrivals(
+      (frame, prepared) => this.#handleFrame(frame, prepared),
+      () => !this.#held && !this.#closed,
+      () => this.#handleArrivals(),
+    );
   }
 
   get remoteAddress(): string {
@@ -105,7 +110,7 @@ export class Connection {
   get isBusy(): boolean {
     let waiting = 0;
     for (const request of this.#async.values()) if (request.isWaiting) waiting++;
-    return this.unfinished > waiting;
+    return this.unfinished > waiting || !this.#arrivals.isEmpty;
   }
 
   /** True once a user is logged on. */
@@ -123,7 +128,7 @@ export class Connection {
   /** Takes bytes from the transport, in whatever pieces; their memory is lent for the call. */
   receive(chunk: Buffer): void {
     if (this.#closed) return;
-    if (this.#held) {
+    if (!this.#reads) {
       this.#backlog.push(Buffer.from(chunk));
       return;
     }
@@ -133,7 +138,11 @@ export class Connection {
 
   /** Where the next bytes are wanted: the rest of a frame that has begun. */
   get space(): Buffer | undefined {
-    return this.#held || this.#closed ? undefined : this.#assembler.space;
+    return this.#reads && !this.#closed ? this.#assembler.space : undefined;
+  }
+
+  get #reads(): boolean {
+    return !this.#held && !this.#arrivals.isFull;
   }
 
   /** The transport has put so many bytes at the start of {@link space}. */
@@ -157,9 +166,22 @@ export class Connection {
   }
 
   readonly #takeFrame = (frame: Buffer): boolean => {
-    this.#handleFrame(frame);
-    return !this.#held && !this.#closed;
+    this.#arrivals.take(frame, prepareOnWorker(this, frame));
+    if (this.#arrivals.isFull) this.transport.pause();
+    return this.#reads && !this.#closed;
   };
+
+  /** Goes on with frames that workers are done with. */
+  #handleArrivals(): void {
+    if (this.#held || this.#closed) return;
+    const wasFull = this.#arrivals.isFull;
+    try {
+      this.#arrivals.run();
+    } catch (error) {
+      this.abort(error);
+    }
+    if (wasFull && this.#reads && !this.#closed) this.#readOn();
+  }
 
   /**
    * Holds back requests while too much is on its way to the client, or it is the others' turn, and lets them go on when it is less.
@@ -191,11 +213,16 @@ export class Connection {
 
   #goOn(): void {
     this.#held = false;
+    this.#handleArrivals();
+    if (this.#reads && !this.#closed) this.#readOn();
+  }
+
+  #readOn(): void {
     for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
       const used = this.#take(chunk);
       if (this.#closed) return;
       if (used < chunk.length) this.#backlog.unshift(chunk.subarray(used));
-      if (this.#held) return;
+      if (!this.#reads) return;
     }
     this.transport.resume();
   }
@@ -224,13 +251,13 @@ export class Connection {
     this.disconnect();
   }
 
-  #handleFrame(frame: Buffer): void {
+  #handleFrame(frame: Buffer, prepared: Prepared | undefined): void {
     switch (peekProtocolId(frame)) {
       case PROTOCOL_ID:
-        new Chain(this, frame, splitCompound(frame), undefined).run();
+        new Chain(this, frame, splitCompound(frame), { verified: prepared }).run();
         break;
       case TRANSFORM_PROTOCOL_ID:
-        this.#handleEncrypted(frame);
+        this.#handleEncrypted(frame, prepared);
         break;
       case SMB1_PROTOCOL_ID:
         handleSmb1Negotiate(this, frame);
@@ -244,17 +271,17 @@ export class Connection {
   }
 
   /** MS-SMB2 3.3.5.2.1.1. */
-  #handleEncrypted(frame: Buffer): void {
+  #handleEncrypted(frame: Buffer, prepared: Prepared | undefined): void {
     if (frame.length < TRANSFORM_HEADER_SIZE + HEADER_SIZE) throw new MalformedPacketError("short encrypted message");
-    const sessionId = frame.readBigUInt64LE(44);
+    const sessionId = peekTransformSessionId(frame);
     const session = this.sessions.get(sessionId) ?? this.server.sessions.get(sessionId);
     if (session?.cipher === undefined || session.state === "closing") {
       throw new MalformedPacketError("encrypted message for a session without keys");
     }
-    const message = session.cipher.decrypt(
-      frame.subarray(0, TRANSFORM_HEADER_SIZE),
-      frame.subarray(TRANSFORM_HEADER_SIZE),
-    );
+    const message =
+      prepared?.kind === "decrypted" && prepared.by === session.cipher
+        ? prepared.message
+        : session.cipher.decrypt(frame.subarray(0, TRANSFORM_HEADER_SIZE), frame.subarray(TRANSFORM_HEADER_SIZE));
     if (peekProtocolId(message) !== PROTOCOL_ID) throw new MalformedPacketError("no SMB2 message inside encryption");
     const messages = splitCompound(message);
     for (let index = 0; index < messages.length; index++) {
@@ -265,7 +292,7 @@ export class Connection {
         throw new MalformedPacketError("session inside of an encrypted message is another one");
       }
     }
-    new Chain(this, frame, messages, session).run();
+    new Chain(this, frame, messages, { encryptedBy: session }).run();
   }
 
   /**
@@ -385,19 +412,42 @@ export class Connection {
    * @param sent the buffers are no longer in use
    */
   sendFrame(head: Buffer, rest: readonly Buffer[], encrypting: Session | undefined, sent?: () => void): void {
-    if (this.#closed) return;
-    if (encrypting?.cipher !== undefined) {
-      const message = encrypting.cipher.encrypt(encrypting.sessionId, [head.subarray(FRAME_HEADER_SIZE), ...rest]);
-      this.transport.send([frameHeader(totalLength(message)), ...message], () => {
-        sent?.();
-        // What the cipher made anew; memory of the pool is left alone.
-        for (const piece of message) discard(piece);
-      });
+    if (this.#closed) {
+      sent?.();
       return;
     }
     const length = head.length - FRAME_HEADER_SIZE + totalLength(rest);
-    writeFrameHeader(head, length);
-    this.transport.send(rest.length === 0 ? [head] : [head, ...rest], sent);
+    if (encrypting?.cipher === undefined) {
+      writeFrameHeader(head, length);
+      this.transport.send(rest.length === 0 ? [head] : [head, ...rest], sent);
+      return;
+    }
+    const { cipher, sessionId } = encrypting;
+    const pieces = [head.subarray(FRAME_HEADER_SIZE), ...rest];
+    if (cipher.isForWorker(length)) {
+      this.whenDone(cipher.encryptOnWorker(sessionId, pieces), (message) => this.#sendEncrypted(message, sent));
+    } else {
+      this.#sendEncrypted(cipher.encrypt(sessionId, pieces), sent);
+    }
+  }
+
+  #sendEncrypted(message: readonly Buffer[], sent: (() => void) | undefined): void {
+    this.transport.send([frameHeader(totalLength(message)), ...message], () => {
+      sent?.();
+      // What the cipher made anew; memory of the pool is left alone.
+      for (const piece of message) discard(piece);
+    });
+  }
+
+  /** Sends what workers are busy with as soon as they are done: what the client awaits is not finished before. */
+  whenDone<T>(work: Promise<T>, send: (result: T) => void): void {
+    this.unfinished++;
+    work
+      .finally(() => {
+        this.unfinished--;
+      })
+      .then(send)
+      .catch((error: unknown) => this.abort(error));
   }
 
   /** The transport has room again. */
@@ -425,28 +475,8 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#backlog = [];
+    this.#arrivals.clear();
     for (const request of [...this.#async.values()]) if (!this.#strand(request)) request.cancel();
     this.server.connectionClosed(this);
-  }
-}
-
-/** The messages of a frame, each as a view of its own (MS-SMB2 3.3.5.2.7). */
-function splitCompound(frame: Buffer): Buffer[] {
-  const messages: Buffer[] = [];
-  let at = 0;
-  for (;;) {
-    if (frame.length - at < HEADER_SIZE) throw new MalformedPacketError("message shorter than its header");
-    if (peekProtocolId(frame, at) !== PROTOCOL_ID) throw new MalformedPacketError("unknown ProtocolId in a compound");
-    const next = peekNextCommand(frame, at);
-    if (next === 0) {
-      messages.push(at === 0 ? frame : frame.subarray(at));
-      return messages;
-    }
-    if (next < HEADER_SIZE || next % 8 !== 0 || at + next > frame.length) {
-      throw new MalformedPacketError(`NextCommand ${next} is misaligned or outside of the frame`);
-    }
-    messages.push(frame.subarray(at, at + next));
-    if (messages.length > MAX_COMPOUND) throw new MalformedPacketError("too many requests in one frame");
-    at += next;
   }
 }

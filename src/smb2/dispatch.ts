@@ -4,6 +4,7 @@ import type { Awaitable } from "../nt/awaitable.ts";
 import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import { commandTable } from "./commands/table.ts";
+import type { Signer } from "./crypto/signing.ts";
 import { statusOf } from "./failure.ts";
 import type { Request } from "./request.ts";
 import type { FileOpen } from "./state/open.ts";
@@ -139,7 +140,7 @@ function verifyProtection(request: Request, session: Session): void {
       if (request.header.command === Command.SESSION_SETUP) return;
       throw new SmbError(NtStatus.ACCESS_DENIED);
     }
-    if (!channel.signer.verify([request.reader.buffer])) {
+    if (!isSignedBy(channel.signer, request)) {
       request.server.context.log.warn(
         { client: connection.remoteAddress, command: request.header.command },
         "a request has a wrong signature",
@@ -152,6 +153,12 @@ function verifyProtection(request: Request, session: Session): void {
   // SESSION_SETUP is never encrypted; a signature does not stand in for the encryption of all others.
   if (session.encryptData && request.header.command !== Command.SESSION_SETUP)
     throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
+function isSignedBy(signer: Signer, { chain, reader }: Request): boolean {
+  const { verified } = chain;
+  if (verified?.kind === "verified" && verified.by === signer) return verified.valid;
+  return signer.verify([reader.buffer]);
 }
 
 /** MS-SMB2 3.3.5.2.11. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { describe, expect, it } from "vitest";
+import { NtStatus } from "../../src/nt/status.ts";
 import { CipherId } from "../../src/smb2/crypto/encryption.ts";
 import { SigningAlgorithm } from "../../src/smb2/crypto/signing.ts";
 import { Dialect } from "../../src/smb2/wire/constants.ts";
@@ -107,6 +108,85 @@ describe("file data", () => {
     expect((await Promise.all(reads)).every(({ status }) => status === 0)).toBe(true);
     await settle();
     expect(transport.paused).toBe(false);
+  });
+
+  describe.each(protections.slice(2))("of long messages in $name", ({ negotiate, encrypt }) => {
+    const LONG = 1 << 20;
+    const mount = async () => {
+      const harness = await ServerHarness.start();
+      const tree = await harness.mount("data", { negotiate, encrypt, sign: true });
+      tree.session.connection.creditsAsked = 512;
+      await tree.exchange(requests.echo());
+      const file = await tree.createFile("file");
+      return { harness, tree, file };
+    };
+
+    it("is worked on in the order in which it was sent", async () => {
+      const { harness, tree, file } = await mount();
+      const writes: Promise<unknown>[] = [];
+      for (let index = 0; index < 5; index++) {
+        writes.push(file.exchange(requests.write(file.fileId, 0, pattern(LONG, index))));
+        writes.push(file.exchange(requests.write(file.fileId, 4, Buffer.from(`short ${index}`))));
+      }
+      // The handle is closed when all of them have been done.
+      writes.push(file.close());
+      await Promise.all(writes);
+      const expected = pattern(LONG, 4);
+      expected.write("short 4", 4);
+      expect((await tree.get("file")).equals(expected)).toBe(true);
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("ends with the connection, whatever is still being worked on", async () => {
+      const { harness, tree, file } = await mount();
+      const { connection } = tree.session;
+      await file.write(0, pattern(LONG, 1));
+      const calls = [1, 2, 3].map((index) => tree.submit(requests.write(file.fileId, 0, pattern(LONG, index))));
+      calls.push(tree.submit(requests.read(file.fileId, 0, LONG)));
+      connection.close();
+      await connection.closed;
+      for (let turns = 0; turns < 20; turns++) await settle();
+      expect(harness.server.connections.size).toBe(0);
+      expect(harness.server.sessions.size).toBe(0);
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("is refused where it was changed on its way", async () => {
+      const { harness, tree, file } = await mount();
+      const { connection } = tree.session;
+      const before = harness.log.length;
+      if (encrypt) {
+        const { transport } = connection;
+        const send = transport.send.bind(transport);
+        transport.send = (bytes) => {
+          bytes[bytes.length - 1] = (bytes[bytes.length - 1] ?? 0) ^ 1;
+          send(bytes);
+        };
+        tree.submit(requests.write(file.fileId, 0, pattern(LONG, 1)));
+        await connection.closed;
+      } else {
+        const tamper = (message: Buffer) => void message.fill(0, LONG);
+        const reply = await tree.submit(requests.write(file.fileId, 0, pattern(LONG, 1)), { tamper, verify: false })
+          .reply;
+        expect(reply.status).toBe(NtStatus.ACCESS_DENIED);
+        expect((await tree.get("file")).length).toBe(0);
+      }
+      expect(harness.log.slice(before).map(({ level, message }) => ({ level, message }))).toContainEqual({
+        level: "warn",
+        message: encrypt ? "connection ended: malformed packet" : "a request has a wrong signature",
+      });
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("is still answered in a session that logs off behind it", async () => {
+      const { harness, tree, file } = await mount();
+      await file.write(0, pattern(LONG, 1));
+      const reading = tree.submit(requests.read(file.fileId, 0, LONG));
+      await tree.session.logOff();
+      const { data } = decodeReadResponse((await reading.reply).reader);
+      expect(data.equals(pattern(LONG, 1))).toBe(true);
+      expect(harness.errors).toEqual([]);
+    });
   });
 
   it("does not keep the other connections waiting", async () => {

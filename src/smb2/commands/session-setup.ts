@@ -7,7 +7,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Connection } from "../connection.ts";
 import { cipherKeyLength, createMessageCipher } from "../crypto/encryption.ts";
 import { deriveSessionKeys, deriveSigningKey } from "../crypto/key-derivation.ts";
-import { createSigner, SigningAlgorithm } from "../crypto/signing.ts";
+import { createSigner, type Signer, SigningAlgorithm } from "../crypto/signing.ts";
 import { watchIdleness } from "../idle-sessions.ts";
 import type { Request } from "../request.ts";
 import { type PendingAuthentication, Session } from "../state/session.ts";
@@ -198,7 +198,13 @@ function finishNew(
 }
 
 /** Guest and anonymous sessions have no key: nothing is signed, nothing that is signed is believed. */
-const noSigner = { sign: () => {}, verify: () => false };
+const noSigner: Signer = {
+  sign: () => {},
+  verify: () => false,
+  isForWorker: () => false,
+  signOnWorker: async () => {},
+  verifyOnWorker: async () => false,
+};
 
 /** MS-SMB2 3.3.5.5.2: the keys stay. A user stays who he is, or gives up his rights and becomes anonymous. */
 function finishReauthentication(request: Request, session: Session, step: DoneStep): void {

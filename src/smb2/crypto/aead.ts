@@ -23,4 +23,15 @@ export interface Aead {
    * @returns the text, or `undefined` for a wrong tag
    */
   open(nonce: Buffer, additional: Buffer, ciphertext: Buffer, tag: Buffer): Buffer | undefined;
+  /** The same on other threads, absent where that cannot be had. */
+  readonly onWorker?: AeadOnWorker;
+}
+
+/**
+ * Encryption by other threads: as {@link Aead.seal} and {@link Aead.open}. The buffers stay lent until the promise settles, and other
+ * messages may begin and end meanwhile.
+ */
+export interface AeadOnWorker {
+  seal(nonce: Buffer, additional: Buffer, pieces: readonly Buffer[], tag: Buffer): Promise<Buffer[]>;
+  open(nonce: Buffer, additional: Buffer, ciphertext: Buffer, tag: Buffer): Promise<Buffer | undefined>;
 }

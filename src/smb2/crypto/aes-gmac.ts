@@ -2,12 +2,13 @@
 
 import { createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import type { Gmac } from "./mac.ts";
-import { HeaderSigner, type SigningRole } from "./signer.ts";
+import { HeaderSigner, isForWorker, type SigningRole } from "./signer.ts";
 
 const COMMAND_OFFSET = 12;
 const COMMAND_CANCEL = 0x000c;
 const MESSAGE_ID_OFFSET = 24;
 
+const NONCE_SIZE = 12;
 /** Bits of the last four bytes of the nonce. */
 const NONCE_SERVER = 0x1;
 const NONCE_CANCEL = 0x2;
@@ -32,7 +33,7 @@ export class AesGmac implements Gmac {
 export class AesGmacSigner extends HeaderSigner {
   readonly #gmac: Gmac;
   readonly #isServer: boolean;
-  readonly #nonce = Buffer.alloc(12);
+  readonly #nonce = Buffer.alloc(NONCE_SIZE);
 
   constructor(gmac: Gmac, role: SigningRole) {
     super();
@@ -40,13 +41,25 @@ export class AesGmacSigner extends HeaderSigner {
     this.#isServer = role === "server";
   }
 
+  override isForWorker(length: number): boolean {
+    return isForWorker(this.#gmac, length);
+  }
+
   protected override mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer {
-    const nonce = this.#nonce;
+    return this.#gmac.compute(this.#setNonce(this.#nonce, header, own), pieces);
+  }
+
+  protected override async macOnWorker(pieces: readonly Buffer[], header: Buffer, own: boolean): Promise<Buffer> {
+    const nonce = this.#setNonce(Buffer.alloc(NONCE_SIZE), header, own);
+    return this.#gmac.onWorker?.compute(nonce, pieces) ?? Buffer.from(this.#gmac.compute(nonce, pieces));
+  }
+
+  /** Of a nonce, the last three bytes stay zero. */
+  #setNonce(nonce: Buffer, header: Buffer, own: boolean): Buffer {
     header.copy(nonce, 0, MESSAGE_ID_OFFSET, MESSAGE_ID_OFFSET + 8);
     const fromServer = this.#isServer === own;
     const cancel = header.readUInt16LE(COMMAND_OFFSET) === COMMAND_CANCEL;
-    // The other three bytes stay zero from the construction on.
     nonce[8] = (fromServer ? NONCE_SERVER : 0) | (cancel ? NONCE_CANCEL : 0);
-    return this.#gmac.compute(nonce, pieces);
+    return nonce;
   }
 }

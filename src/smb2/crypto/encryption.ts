@@ -54,7 +54,17 @@ export interface MessageCipher {
    * @throws DecryptionError for a wrong tag or a message whose size is not OriginalMessageSize
    */
   decrypt(transformHeader: Buffer, ciphertext: Buffer): Buffer;
+  /**
+   * Whether other threads are to do it: the message is long enough for that, and there are such threads. Until the promise of
+   * {@link encryptOnWorker} or {@link decryptOnWorker} settles, the message stays lent, and others may be encrypted and decrypted.
+   */
+  isForWorker(length: number): boolean;
+  encryptOnWorker(sessionId: bigint, pieces: readonly Buffer[]): Promise<Buffer[]>;
+  decryptOnWorker(transformHeader: Buffer, ciphertext: Buffer): Promise<Buffer>;
 }
+
+/** Bytes of a message from which on it is worth the way to another thread and back, which takes some 30 microseconds. */
+const WORTH_A_WORKER = 256 * 1024;
 
 export interface MessageCipherOptions {
   readonly cipher: CipherId;
@@ -119,16 +129,36 @@ class AeadMessageCipher implements MessageCipher {
     return [header, ...this.#sealing.seal(this.#nonceOf(header), additionalData(header), pieces, tagOf(header))];
   }
 
+  async encryptOnWorker(sessionId: bigint, pieces: readonly Buffer[]): Promise<Buffer[]> {
+    const header = writeHeader(sessionId, totalLength(pieces), this.#nonces);
+    const sealing = this.#sealing.onWorker ?? this.#sealing;
+    return [header, ...(await sealing.seal(this.#nonceOf(header), additionalData(header), pieces, tagOf(header)))];
+  }
+
   decrypt(header: Buffer, ciphertext: Buffer): Buffer {
     checkSizes(header, ciphertext);
-    const message = this.#opening.open(this.#nonceOf(header), additionalData(header), ciphertext, tagOf(header));
-    if (message === undefined) throw new DecryptionError("wrong tag of an encrypted message");
-    return message;
+    return opened(this.#opening.open(this.#nonceOf(header), additionalData(header), ciphertext, tagOf(header)));
+  }
+
+  async decryptOnWorker(header: Buffer, ciphertext: Buffer): Promise<Buffer> {
+    checkSizes(header, ciphertext);
+    const opening = this.#opening.onWorker ?? this.#opening;
+    return opened(await opening.open(this.#nonceOf(header), additionalData(header), ciphertext, tagOf(header)));
+  }
+
+  isForWorker(length: number): boolean {
+    return length >= WORTH_A_WORKER && this.#sealing.onWorker !== undefined;
   }
 
   #nonceOf(header: Buffer): Buffer {
     return header.subarray(NONCE_OFFSET, this.#nonceEnd);
   }
+}
+
+/** @throws DecryptionError */
+function opened(message: Buffer | undefined): Buffer {
+  if (message === undefined) throw new DecryptionError("wrong tag of an encrypted message");
+  return message;
 }
 
 /** What the tag vouches for besides the message: the header from its nonce on. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { timingSafeEqual } from "node:crypto";
-import type { Mac } from "./mac.ts";
+import type { Gmac, Mac } from "./mac.ts";
 
 /** Which side of the connection this end is. */
 export type SigningRole = "server" | "client";
@@ -15,6 +15,13 @@ export interface Signer {
   sign(pieces: readonly Buffer[]): void;
   /** Whether the Signature field is right; compared in constant time. The message is left as it was. */
   verify(pieces: readonly Buffer[]): boolean;
+  /**
+   * Whether another thread is to do it: the message is long enough for that, and there are such threads. Until the promise of
+   * {@link signOnWorker} or {@link verifyOnWorker} settles, the message stays lent, and others may be signed and verified.
+   */
+  isForWorker(length: number): boolean;
+  signOnWorker(pieces: readonly Buffer[]): Promise<void>;
+  verifyOnWorker(pieces: readonly Buffer[]): Promise<boolean>;
 }
 
 const HEADER_SIZE = 64;
@@ -44,8 +51,25 @@ export abstract class HeaderSigner implements Signer {
     }
   }
 
+  async signOnWorker(pieces: readonly Buffer[]): Promise<void> {
+    const header = headerPiece(pieces);
+    header.fill(0, SIGNATURE_OFFSET, HEADER_SIZE);
+    (await this.macOnWorker(pieces, header, true)).copy(header, SIGNATURE_OFFSET, 0, SIGNATURE_SIZE);
+  }
+
+  async verifyOnWorker(pieces: readonly Buffer[]): Promise<boolean> {
+    const first = headerPiece(pieces);
+    const header = Buffer.from(first.subarray(0, HEADER_SIZE)).fill(0, SIGNATURE_OFFSET);
+    const message = [header, first.subarray(HEADER_SIZE), ...pieces.slice(1)];
+    const mac = await this.macOnWorker(message, header, false);
+    return timingSafeEqual(first.subarray(SIGNATURE_OFFSET, HEADER_SIZE), mac.subarray(0, SIGNATURE_SIZE));
+  }
+
+  abstract isForWorker(length: number): boolean;
+
   /** At least 16 bytes, of which the first 16 are the signature. @param own whether this end is the sender */
   protected abstract mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer;
+  protected abstract macOnWorker(pieces: readonly Buffer[], header: Buffer, own: boolean): Promise<Buffer>;
 }
 
 /** Signs with what depends on nothing but key and message: AES-CMAC of dialects 3.x, HMAC-SHA256 of 2.x (MS-SMB2 3.1.4.1). */
@@ -57,9 +81,22 @@ export class MacSigner extends HeaderSigner {
     this.#mac = mac;
   }
 
+  override isForWorker(length: number): boolean {
+    return isForWorker(this.#mac, length);
+  }
+
   protected override mac(pieces: readonly Buffer[]): Buffer {
     return this.#mac.compute(pieces);
   }
+
+  protected override async macOnWorker(pieces: readonly Buffer[]): Promise<Buffer> {
+    return this.#mac.onWorker?.compute(pieces) ?? this.#mac.compute(pieces);
+  }
+}
+
+/** Whether a message is worth the way to another thread and back, and there is one. */
+export function isForWorker({ onWorker }: Mac | Gmac, length: number): boolean {
+  return onWorker !== undefined && length >= onWorker.worthIt;
 }
 
 /** The piece that begins with the SMB2 header. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { MalformedPacketError, type Reader, type Writer } from "./cursor.ts";
+import { MalformedPacketError, type Reader, u64At, type Writer } from "./cursor.ts";
 import { SIGNATURE_SIZE, TRANSFORM_PROTOCOL_ID } from "./header.ts";
 import { writeFixed } from "./layout.ts";
 
@@ -15,6 +15,8 @@ export const TRANSFORM_AAD_OFFSET = 20;
 
 /** Size of the Nonce field, of which CCM uses 11 bytes and GCM 12 (MS-SMB2 2.2.41). */
 export const NONCE_FIELD_SIZE = 16;
+
+const SESSION_ID_OFFSET = 44;
 
 /** SMB2 TRANSFORM_HEADER (MS-SMB2 2.2.41). */
 export interface TransformHeader {
@@ -48,4 +50,9 @@ export function encodeTransformHeader(writer: Writer, header: TransformHeader): 
   writer.u16(0);
   writer.u16(header.flags);
   writer.u64(header.sessionId);
+}
+
+/** SessionId of a transform header at the start of a buffer, which must hold all of it (MS-SMB2 2.2.41). */
+export function peekTransformSessionId(buffer: Buffer): bigint {
+  return u64At(buffer, SESSION_ID_OFFSET);
 }

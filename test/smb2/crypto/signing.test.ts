@@ -103,3 +103,42 @@ describe("signing", () => {
     expect([0x0202, 0x0210, 0x0300, 0x0302, 0x0311].map(defaultSigningAlgorithm)).toEqual([0, 0, 1, 1, 1]);
   });
 });
+
+describe.each(Object.entries(SigningAlgorithm))("signing long messages with %s", (_name, algorithm) => {
+  const server = createSigner(algorithm, key, "server");
+  const client = createSigner(algorithm, key, "client");
+
+  it("is left to other threads", () => {
+    expect(server.isForWorker(1 << 20)).toBe(true);
+    expect(server.isForWorker(32 * 1024)).toBe(false);
+  });
+
+  it("gives the same signatures there", async () => {
+    const messages = Array.from({ length: 6 }, (_, index) => message(300_000 + index, { messageId: BigInt(index) }));
+    const expected = messages.map((whole) => {
+      const copy = Buffer.from(whole);
+      server.sign([copy]);
+      return copy;
+    });
+    await Promise.all(messages.map((whole) => server.signOnWorker([whole.subarray(0, 80), whole.subarray(80)])));
+    expect(messages.map((whole, index) => whole.equals(expected[index] ?? whole.subarray(1)))).toEqual(
+      messages.map(() => true),
+    );
+  });
+
+  it("tells right from wrong there, and leaves the message as it was", async () => {
+    const right = message(300_000);
+    client.sign([right]);
+    const wrong = Buffer.from(right);
+    wrong[299_999] = 0;
+    const forged = Buffer.from(right).fill(0, 48, 64);
+    const before = Buffer.from(right);
+    expect(await Promise.all([right, wrong, forged].map((whole) => server.verifyOnWorker([whole])))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(right.equals(before)).toBe(true);
+    await expect(server.verifyOnWorker([right.subarray(0, 63)])).rejects.toThrow(RangeError);
+  });
+});

@@ -6,6 +6,7 @@ import { MalformedPacketError, Reader, Writer } from "../../../src/smb2/wire/cur
 import {
   decodeTransformHeader,
   encodeTransformHeader,
+  peekTransformSessionId,
   TRANSFORM_AAD_OFFSET,
   TRANSFORM_HEADER_SIZE,
   type TransformHeader,
@@ -28,6 +29,7 @@ describe("TRANSFORM_HEADER", () => {
     const reader = new Reader(golden);
     expect(decodeTransformHeader(reader)).toEqual(header);
     expect(reader.position).toBe(TRANSFORM_HEADER_SIZE);
+    expect(peekTransformSessionId(golden)).toBe(header.sessionId);
     const writer = new Writer();
     encodeTransformHeader(writer, header);
     expect(writer.view().toString("hex")).toBe(golden.toString("hex"));

@@ -5,11 +5,11 @@
  * new buffer for each result; called directly, one context serves all messages of all keys, and data are worked on where
  * they lie: a short message costs a tenth, a long one an eighth.
  *
- * Contexts belong to the module and live for ever. Each use sets key and nonce anew, and nothing waits between that and the end of
- * the message, so that two messages cannot meet in one.
+ * Contexts belong to the module and live for ever. Each use sets key and nonce anew. Nothing waits between that and the end of
+ * the message, or the message has a context for itself ({@link Contexts}), so that two cannot meet in one.
  */
 
-import { addressOf, bind, scratch } from "../../../native/ffi.ts";
+import { addressOf, bind, type NativeFunction, onWorker, scratch } from "../../../native/ffi.ts";
 
 /** EVP_CTRL_AEAD_SET_IVLEN, _GET_TAG, _SET_TAG of <openssl/evp.h>. */
 export const Control = { SET_IVLEN: 0x9, GET_TAG: 0x10, SET_TAG: 0x11 } as const;
@@ -137,4 +137,47 @@ export function macContext(
   const key = Buffer.alloc(keyLength);
   must(evp.macInit(context, addressOf(key), keyLength, addressOf(parameters)), `setting up ${name}`);
   return context;
+}
+
+/** Bytes; a shorter piece of a message is done before a worker has heard of it. */
+const WORTH_A_WORKER = 32 * 1024;
+
+/** One step of a message, on a worker thread where its data are long. `data` stay referenced until it is done. */
+export async function step<A extends readonly (number | bigint)[]>(
+  call: NativeFunction<A>,
+  args: A,
+  data: Buffer,
+): Promise<number> {
+  return data.length < WORTH_A_WORKER ? Number(call(...args)) : onWorker(call, args, data);
+}
+
+/** Contexts of one kind: one for what is done at once, and one for each message that a worker is busy with. */
+export class Contexts {
+  readonly #make: (evp: Evp) => number | undefined;
+  readonly #spare: number[] = [];
+  #main: number | null | undefined;
+
+  constructor(make: (evp: Evp) => number | undefined) {
+    this.#make = make;
+  }
+
+  /** The context for what is done at once; `undefined` where OpenSSL has none of this kind. */
+  get main(): number | undefined {
+    if (this.#main === undefined) this.#main = this.#another() ?? null;
+    return this.#main ?? undefined;
+  }
+
+  /** Lends a context to a message that takes more than one turn. */
+  async lend<T>(use: (context: number) => Promise<T>): Promise<T> {
+    const context = this.#spare.pop() ?? this.#another();
+    if (context === undefined) throw new Error("OpenSSL: no memory for a context");
+    const result = await use(context);
+    // Not after a failure: who knows what is still being done with it.
+    this.#spare.push(context);
+    return result;
+  }
+
+  #another(): number | undefined {
+    return evp === undefined ? undefined : this.#make(evp);
+  }
 }

@@ -9,9 +9,12 @@ import { opensslAead } from "../../../../src/smb2/crypto/openssl/aead.ts";
 const algorithms: readonly AeadAlgorithm[] = ["aes-128-gcm", "aes-256-gcm", "aes-128-ccm", "aes-256-ccm"];
 
 function direct(algorithm: AeadAlgorithm, key: Buffer) {
-  const aead = opensslAead(algorithm, key);
-  if (aead === undefined) throw new Error("this Node does not show the functions of its OpenSSL");
-  return aead;
+  return found(opensslAead(algorithm, key));
+}
+
+function found<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("this Node does not show the functions of its OpenSSL");
+  return value;
 }
 
 const keyOf = (algorithm: AeadAlgorithm, fill: number) => Buffer.alloc(algorithm.includes("256") ? 32 : 16, fill);
@@ -61,6 +64,39 @@ describe.each(algorithms)("opensslAead %s", (algorithm) => {
     const piece = Buffer.alloc(65_536, 6);
     direct(algorithm, keyOf(algorithm, 7)).seal(nonceOf(algorithm, 8), Buffer.alloc(32), [piece], Buffer.alloc(16));
     expect(piece.equals(Buffer.alloc(65_536, 6))).toBe(true);
+  });
+
+  it("gives the same on other threads, for several keys and messages at a time", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.array(length, { maxLength: 3 }), fc.nat(3)), { maxLength: 6 }),
+        async (messages) => {
+          await Promise.all(
+            messages.map(async ([lengths, fill], index) => {
+              const aead = direct(algorithm, keyOf(algorithm, fill));
+              const onWorker = found(aead.onWorker);
+              const nonce = nonceOf(algorithm, index);
+              const additional = Buffer.alloc(32, index);
+              const pieces = () => lengths.map((size, at) => Buffer.alloc(size, `piece ${at} of ${index}`));
+              const [tag, expectedTag] = [Buffer.alloc(16), Buffer.alloc(16)];
+              const expected = Buffer.concat(aead.seal(nonce, additional, pieces(), expectedTag));
+              const sealed = Buffer.concat(await onWorker.seal(nonce, additional, pieces(), tag));
+              expect(sealed.equals(expected)).toBe(true);
+              expect(tag).toEqual(expectedTag);
+              const wrong = Buffer.from(tag);
+              wrong[index] = (wrong[index] ?? 0) ^ 1;
+              const [opened, refused] = await Promise.all([
+                onWorker.open(nonce, additional, Buffer.from(sealed), tag),
+                onWorker.open(nonce, additional, Buffer.from(sealed), wrong),
+              ]);
+              expect(opened?.equals(Buffer.concat(pieces()))).toBe(true);
+              expect(refused).toBeUndefined();
+            }),
+          );
+        },
+      ),
+      { numRuns: 30 },
+    );
   });
 
   it("keeps keys apart that are used in turn", () => {

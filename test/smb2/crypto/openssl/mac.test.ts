@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { AesCmac } from "../../../../src/smb2/crypto/aes-cmac.ts";
 import { AesGmac } from "../../../../src/smb2/crypto/aes-gmac.ts";
 import { HmacSha256 } from "../../../../src/smb2/crypto/hmac-sha256.ts";
-import type { Mac } from "../../../../src/smb2/crypto/mac.ts";
+import type { Gmac, Mac } from "../../../../src/smb2/crypto/mac.ts";
 import { opensslCmac, opensslGmac, opensslHmacSha256 } from "../../../../src/smb2/crypto/openssl/mac.ts";
 
 const hex = (text: string): Buffer => Buffer.from(text, "hex");
@@ -18,9 +18,15 @@ function direct<T>(found: T | undefined): T {
 const NONCE = Buffer.alloc(12, 7);
 
 /** GMAC with a nonce that stays: these keys sign nothing. */
-const withNonce = (gmac: AesGmac | ReturnType<typeof opensslGmac>): Mac => ({
-  compute: (pieces) => direct(gmac).compute(NONCE, pieces),
-});
+const withNonce = (gmac: Gmac | undefined): Mac => {
+  const { onWorker } = direct(gmac);
+  return {
+    compute: (pieces) => direct(gmac).compute(NONCE, pieces),
+    ...(onWorker && {
+      onWorker: { worthIt: onWorker.worthIt, compute: (pieces) => onWorker.compute(Buffer.from(NONCE), pieces) },
+    }),
+  };
+};
 
 const codes: readonly [string, (key: Buffer) => Mac, (key: Buffer) => Mac][] = [
   ["CMAC", (key) => direct(opensslCmac(key)), (key) => new AesCmac(key)],
@@ -39,6 +45,23 @@ describe.each(codes)("OpenSSL's %s", (_name, ours, theirs) => {
         expect(code.toString("hex")).toBe(theirs(key).compute(pieces).toString("hex", 0, 16));
       }),
       { numRuns: 100 },
+    );
+  });
+
+  it("is the same on other threads, for several keys and messages at a time", async () => {
+    const lengths = fc.array(fc.oneof(fc.nat(100), fc.nat(200_000)), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(lengths, fc.nat(3)), { maxLength: 8 }), async (messages) => {
+        await Promise.all(
+          messages.map(async ([sizes, fill]) => {
+            const mac = ours(Buffer.alloc(16, fill));
+            const pieces = sizes.map((size, index) => Buffer.alloc(size, `piece ${index}`));
+            const expected = mac.compute(pieces).toString("hex", 0, 16);
+            expect((await direct(mac.onWorker).compute(pieces)).toString("hex", 0, 16)).toBe(expected);
+          }),
+        );
+      }),
+      { numRuns: 40 },
     );
   });
 
