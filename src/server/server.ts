@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { type AccountStore, FIRST_ACCOUNT_RID, MemoryAccountStore, machineSidFromSeed } from "../auth/accounts.ts";
 import { createAuthenticator } from "../auth/authenticator.ts";
 import { ntHashOfPassword } from "../auth/nt-hash.ts";
+import { spareProcessor } from "../native/spare-processor.ts";
 import { chain } from "../nt/awaitable.ts";
 import { foldName } from "../nt/names.ts";
 import type { OffloadOptions, OffloadUsage } from "../offload/engine.ts";
@@ -269,6 +270,7 @@ export class Server {
       findShare: (name) => this.#shares.get(shareKey(name)),
       volumes: () => new Set(Array.from(this.#shares.values(), (share) => share.volume)),
       networkInterfaces: () => reachableInterfaces(this.addresses),
+      hasSpareProcessor: () => spareProcessor.isThere,
       randomBytes,
     };
   }

@@ -116,11 +116,11 @@ export function prepareOnWorker(connection: Connection, frame: Buffer): Promise<
   }
 }
 
-function decryptOnWorker({ sessions, server }: Connection, frame: Buffer): Promise<Prepared> | undefined {
+function decryptOnWorker(connection: Connection, frame: Buffer): Promise<Prepared> | undefined {
   if (frame.length < TRANSFORM_HEADER_SIZE + HEADER_SIZE) return undefined;
   const sessionId = peekTransformSessionId(frame);
-  const by = (sessions.get(sessionId) ?? server.sessions.get(sessionId))?.cipher;
-  if (by === undefined || !by.isForWorker(frame.length)) return undefined;
+  const by = (connection.sessions.get(sessionId) ?? connection.server.sessions.get(sessionId))?.cipher;
+  if (by === undefined || !connection.leavesToWorker(by, frame.length)) return undefined;
   return by
     .decryptOnWorker(frame.subarray(0, TRANSFORM_HEADER_SIZE), frame.subarray(TRANSFORM_HEADER_SIZE))
     .then((message) => ({ kind: "decrypted", by, message }));
@@ -132,6 +132,6 @@ function verifyOnWorker(connection: Connection, frame: Buffer): Promise<Prepared
   if ((peekFlags(frame) & HeaderFlag.SIGNED) === 0) return undefined;
   const session = connection.sessions.get(peekSessionId(frame));
   const by = session?.channels.get(connection)?.signer;
-  if (by === undefined || !by.isForWorker(frame.length)) return undefined;
+  if (by === undefined || !connection.leavesToWorker(by, frame.length)) return undefined;
   return by.verifyOnWorker([frame]).then((valid) => ({ kind: "verified", by, valid }));
 }

@@ -254,6 +254,11 @@ export class Chain {
     return request.session.encryptData && request.session.cipher !== undefined ? request.session : undefined;
   }
 
+  /** Whether the response is going to be signed or encrypted. */
+  protects(request: Request): boolean {
+    return this.#encryptingSession(request) !== undefined || this.connection.signerFor(request) !== undefined;
+  }
+
   /** Sends all finished responses as one frame: each signed by itself, the whole encrypted. */
   #send(): void {
     const responses = this.#responses;
@@ -282,8 +287,11 @@ export class Chain {
       }
       if (signer !== undefined && encrypting === undefined) {
         head.writeUInt32LE((head.readUInt32LE(HeaderOffset.FLAGS) | HeaderFlag.SIGNED) >>> 0, HeaderOffset.FLAGS);
-        if (signer.isForWorker(request.data?.length ?? 0)) signing = bothOf(signing, signer.signOnWorker(message));
-        else signer.sign(message);
+        if (this.connection.leavesToWorker(signer, request.data?.length ?? 0)) {
+          signing = bothOf(signing, signer.signOnWorker(message));
+        } else {
+          signer.sign(message);
+        }
       }
       if (request.data !== undefined) {
         pieces.push(whole.subarray(begin, response.end), ...message.slice(1));

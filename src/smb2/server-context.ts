@@ -166,6 +166,8 @@ export interface ServerContext {
   /** The volumes that shares lead to now. */
   volumes(): Iterable<Volume>;
   networkInterfaces(): readonly NetworkInterface[];
+  /** Whether long work is done sooner on another thread than on this one, as things are now. */
+  hasSpareProcessor(): boolean;
   randomBytes(size: number): Buffer;
 }
 

@@ -110,10 +110,11 @@ describe("file data", () => {
     expect(transport.paused).toBe(false);
   });
 
-  describe.each(protections.slice(2))("of long messages in $name", ({ negotiate, encrypt }) => {
+  const long = protections.slice(2).flatMap((protection) => [true, false].map((spare) => ({ ...protection, spare })));
+  describe.each(long)("of long messages in $name, on other threads: $spare", ({ negotiate, encrypt, spare }) => {
     const LONG = 1 << 20;
     const mount = async () => {
-      const harness = await ServerHarness.start();
+      const harness = await ServerHarness.start({ hasSpareProcessor: spare });
       const tree = await harness.mount("data", { negotiate, encrypt, sign: true });
       tree.session.connection.creditsAsked = 512;
       await tree.exchange(requests.echo());

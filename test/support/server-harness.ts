@@ -53,6 +53,8 @@ export interface RefusalNote {
 export interface HarnessOptions {
   readonly protocol?: Partial<ProtocolOptions>;
   readonly authenticator?: Partial<AuthenticatorOptions>;
+  /** Whether long work is left to other threads; it is by default. */
+  readonly hasSpareProcessor?: boolean;
   /** Of the share "data". */
   readonly share?: Partial<Share>;
   /** Further shares by name. */
@@ -151,6 +153,7 @@ export class ServerHarness {
       findShare: (name) => shares.get(foldName(name)),
       volumes: () => new Set(Array.from(shares.values(), (share) => share.volume)),
       networkInterfaces: () => options.networkInterfaces ?? [],
+      hasSpareProcessor: () => options.hasSpareProcessor ?? true,
       randomBytes,
     };
     const harness = new ServerHarness(context, clock, log, shares, volume, { copies, refusals });

@@ -16,7 +16,7 @@ export interface Signer {
   /** Whether the Signature field is right; compared in constant time. The message is left as it was. */
   verify(pieces: readonly Buffer[]): boolean;
   /**
-   * Whether another thread is to do it: the message is long enough for that, and there are such threads. Until the promise of
+   * Whether another thread can do it, and the message is long enough for that. Until the promise of
    * {@link signOnWorker} or {@link verifyOnWorker} settles, the message stays lent, and others may be signed and verified.
    */
   isForWorker(length: number): boolean;
