@@ -4,11 +4,14 @@
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { type EventLoopUtilization, performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks";
 
 /** Milliseconds from one look to the next, at least. */
 const INTERVAL = 200;
-/** Share of its time above which the main thread has more to do than it can. */
+/**
+ * Processors that this process uses when it has more to do than one thread can. Not the share of the main thread alone, which falls as
+ * soon as work is done elsewhere.
+ */
 const BUSY = 0.7;
 /** Processors beyond those of others that we need: our own, and most of a second one. */
 const NEEDED = 1.2;
@@ -22,12 +25,10 @@ export interface Look {
   readonly usedByAll: number;
   /** The same by this process, all of its threads. */
   readonly usedByUs: number;
-  /** Share of the time since the last look in which the main thread was busy. */
-  readonly mainThread: number;
 }
 
 /**
- * Watches whether there is a processor that nobody uses while the main thread has more to do than it can. Only then is long work
+ * Watches whether there is a processor that nobody else uses while this process has more to do than one thread can. Only then is long work
  * done sooner on another thread: else it takes the processor of somebody else, such as a client on this machine, and moves data from
  * cache to cache.
  */
@@ -61,8 +62,9 @@ export class SpareProcessor {
       return;
     }
     const time = look.now - last.now;
-    const others = look.usedByAll - last.usedByAll - (look.usedByUs - last.usedByUs);
-    this.#isThere = look.mainThread >= BUSY && this.#processors - others / time >= NEEDED;
+    const ours = look.usedByUs - last.usedByUs;
+    const others = look.usedByAll - last.usedByAll - ours;
+    this.#isThere = ours >= BUSY * time && this.#processors * time - others >= NEEDED * time;
   }
 }
 
@@ -73,16 +75,11 @@ function usedByAll(): number {
   return (user + nice + system + irq + softirq + steal) * TICK;
 }
 
-let loop: EventLoopUtilization | undefined;
-
 /** Looks at this machine and process. `undefined` where there is no /proc to tell: then all stays on one thread. */
 export function lookAround(): Look | undefined {
   try {
     const { user, system } = process.cpuUsage();
-    const before = loop;
-    loop = performance.eventLoopUtilization();
-    const mainThread = before === undefined ? 0 : performance.eventLoopUtilization(loop, before).utilization;
-    return { now: performance.now(), usedByAll: usedByAll(), usedByUs: (user + system) / 1000, mainThread };
+    return { now: performance.now(), usedByAll: usedByAll(), usedByUs: (user + system) / 1000 };
   } catch {
     return undefined;
   }
