@@ -1,35 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# /init of the guest: logs in to the simulated array with the Linux kernel's initiator and works on its LUNs. Each result
-# is a line on the console: CASE name pass|fail [what was seen], and SUM name sha256 for what the host compares.
-/bin/busybox mkdir -p /usr/bin /usr/sbin /run/lock/iscsi /var/lib/iscsi /etc/iscsi
-/bin/busybox --install -s /bin
-export PATH=/bin:/sbin:/usr/bin:/usr/sbin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mount -t tmpfs tmpfs /tmp
-. /settings
-for module in $MODULES; do insmod "/modules/$module" 2>/dev/null; done
-ifconfig lo 127.0.0.1 up
-ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
-route add default gw 10.0.2.2
+# /init of the guest: logs in to the simulated array with the Linux kernel's initiator and works on its LUNs.
+. /start
+mkdir -p /run/lock/iscsi /var/lib/iscsi /etc/iscsi
 echo "InitiatorName=iqn.2026-01.com.example:guest" >/etc/iscsi/initiatorname.iscsi
 : >/etc/iscsi/iscsid.conf
-echo "GUEST kernel $(uname -r)"
-cd /tmp
 
-# check NAME COMMAND...: the case passes when the command, usually a function below, succeeds.
-check() {
-  name=$1
-  shift
-  if "$@" >/tmp/log 2>&1; then
-    echo "CASE $name pass"
-  else
-    echo "CASE $name fail $(tail -c 600 /tmp/log | tr '\n' ' ') $(dmesg | tail -n 3 | tr '\n' ' ')"
-  fi
-}
-sum() { sha256sum "$1" | cut -d ' ' -f 1; }
 # The device of a LUN: by its place in the SCSI address, once the kernel has found it.
 disk() {
   for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -95,8 +71,7 @@ file_system() {
 many_files() {
   n=0
   while [ $n -lt 500 ]; do echo "content $n" >/mnt/file-$n || return 1; n=$((n + 1)); done
-  sync
-  echo 3 >/proc/sys/vm/drop_caches
+  forget
   [ "$(cat /mnt/file-* | wc -l)" = 500 ] && [ "$(cat /mnt/file-217)" = "content 217" ]
 }
 trim() { rm /mnt/file && sync && fstrim -v /mnt; }

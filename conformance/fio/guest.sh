@@ -1,32 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # /init of the guest: mounts a share in each of the ways of MODES and lets fio write to it and verify what it reads, while the
-# host cuts the connection between CUT and the case. Each result is a line on the console: CASE name pass|fail [what was seen].
-/bin/busybox mkdir -p /usr/bin
-/bin/busybox --install -s /bin
-export PATH=/bin:/usr/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mount -t tmpfs tmpfs /tmp
-. /settings
-for module in $MODULES; do insmod "/modules/$module" 2>/dev/null; done
-ifconfig lo 127.0.0.1 up
-ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
-route add default gw 10.0.2.2
-echo "GUEST kernel $(uname -r)"
-cd /tmp
+# host cuts the connection between CUT and the case.
+. /start
 
-# check NAME COMMAND...: the case passes when the command, usually a function below, succeeds.
-check() {
-  name=$1
-  shift
-  if "$@" >/tmp/log 2>&1; then
-    echo "CASE $mode.$name pass"
-  else
-    echo "CASE $mode.$name fail $(seen) $(dmesg | tail -n 6 | tr '\n' ' ')"
-  fi
-}
 # What fio says of errors stands above its statistics.
 seen() { { grep -E 'verify|fio:|err= *[1-9]' /tmp/log || tail -n 20 /tmp/log; } | head -c 1500 | tr '\n' ' '; }
 # hard: requests wait for the server to come back.
@@ -39,6 +16,7 @@ unmount_share() { umount /mnt; }
 option_in_force() { grep ' /mnt cifs ' /proc/mounts | tee /dev/stderr | grep -q "$option"; }
 
 for mode in $MODES; do
+  prefix=$mode
   case $mode in
   persistent) share=ca option=persistenthandles ;;
   resilient) share=data option=resilienthandles ;;

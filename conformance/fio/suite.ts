@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildInitramfs, guestProgram, RunningGuest } from "../lib/guest.ts";
-import { guestKernel } from "../lib/guest-kernel.ts";
+import { guestKernel, smbClientModules } from "../lib/guest-kernel.ts";
 import { run } from "../lib/process.ts";
 import { expect, type SuiteContext } from "../lib/report.ts";
 import { type RunningServer, startServer } from "../lib/server.ts";
@@ -19,10 +19,7 @@ import { CuttingProxy } from "../resume/proxy.ts";
 
 const script = fileURLToPath(new URL("guest.sh", import.meta.url));
 
-const modules = [
-  ...["virtio_pci", "virtio_net", "nls_utf8", "cmac", "ccm", "gcm", "ctr", "ghash_generic", "md4", "ecb"],
-  ...["sha512_generic", "sha512_ssse3", "aesni_intel", "ghash_clmulni_intel", "crc32c_generic", "crc32c_intel", "cifs"],
-];
+const modules = [...smbClientModules, "crc32c_generic", "crc32c_intel"];
 
 /** How the client asks for handles that outlive a cut: durable ones of version 2 by itself, the others when told to. */
 const modes = ["durable", "resilient", "persistent"] as const;

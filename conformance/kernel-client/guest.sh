@@ -1,35 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# /init of the guest: mounts the share with every dialect and works on it. Each result is a line on the console:
-# CASE name pass|fail [what was seen], and SUM path sha256 for files that the host compares.
-/bin/busybox mkdir -p /usr/bin
-/bin/busybox --install -s /bin
-export PATH=/bin:/usr/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mount -t tmpfs tmpfs /tmp
-. /settings
-for module in $MODULES; do insmod "/modules/$module" 2>/dev/null; done
-ifconfig lo up
-ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
-route add default gw 10.0.2.2
-echo "GUEST kernel $(uname -r)"
+# /init of the guest: mounts the share with every dialect and works on it.
+. /start
 
-prefix=start
-# check NAME COMMAND...: the case passes when the command, usually a function below, succeeds.
-check() {
-  name=$1
-  shift
-  if "$@" >/tmp/log 2>&1; then
-    echo "CASE $prefix.$name pass"
-  else
-    echo "CASE $prefix.$name fail $(tail -c 400 /tmp/log | tr '\n' ' ') $(dmesg | grep -v drop_caches | tail -n 3 | tr '\n' ' ')"
-  fi
-}
-sum() { sha256sum "$1" | cut -d ' ' -f 1; }
-# Forgets what the client has cached, so that the next read comes from the server.
-forget() { sync && echo 3 >/proc/sys/vm/drop_caches; }
 same() { [ "$(sum "$1")" = "$(sum "$2")" ]; }
 # Bytes that the network card has received and sent.
 traffic() { awk '/eth0:/ { sub(/.*:/, ""); print $1 + $9 }' /proc/net/dev; }

@@ -5,19 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { shareAllBlocks } from "../lib/extents.ts";
 import { bootGuest, buildInitramfs, guestProgram } from "../lib/guest.ts";
-import { guestKernel } from "../lib/guest-kernel.ts";
+import { guestKernel, smbClientModules } from "../lib/guest-kernel.ts";
 import { mountImage } from "../lib/image.ts";
 import { expect, type SuiteContext } from "../lib/report.ts";
 import { startServer } from "../lib/server.ts";
 import { sha256 } from "../lib/temp.ts";
 
 const script = fileURLToPath(new URL("guest.sh", import.meta.url));
-
-/** The client, the network card, and the ciphers that cifs asks for by name; the last ones only save time. */
-const modules = [
-  ...["virtio_pci", "virtio_net", "nls_utf8", "cmac", "ccm", "gcm", "ctr", "ghash_generic", "md4", "ecb"],
-  ...["sha512_generic", "sha512_ssse3", "aesni_intel", "ghash_clmulni_intel", "cifs"],
-];
 
 const modes = ["2.1", "3.0", "3.0-seal", "3.1.1", "3.1.1-sign", "3.1.1-seal"];
 
@@ -53,7 +47,7 @@ export const kernelClientSuite = {
         folder: workDir,
         kernel,
         script,
-        modules,
+        modules: smbClientModules,
         programs: ["cp", "flock", "xfs_io"].map(guestProgram),
         settings: {
           SHARE: "data",

@@ -3,17 +3,21 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type GuestKernel, loadOrder } from "./guest-kernel.ts";
 import { must, onExit, type RunResult, run } from "./process.ts";
 import { findTool } from "./tools.ts";
 
 const qemu = "qemu-system-x86_64";
 
+/** What all scripts begin with. */
+const start = fileURLToPath(new URL("guest-start.sh", import.meta.url));
+
 export interface GuestRoot {
   /** Where it is built. */
   readonly folder: string;
   readonly kernel: GuestKernel;
-  /** Path of the script that becomes /init. */
+  /** Path of the script that becomes /init, and reads /start (guest-start.sh) first. */
   readonly script: string;
   /** Kernel modules by name; what they depend on comes along. */
   readonly modules: readonly string[];
@@ -58,6 +62,7 @@ export async function buildInitramfs(guest: GuestRoot): Promise<string> {
   });
   const variables = Object.entries({ ...guest.settings, MODULES: order.join(" ") });
   writeFileSync(join(root, "settings"), variables.map(([name, value]) => `${name}='${value}'\n`).join(""));
+  copyFileSync(start, join(root, "start"));
   writeFileSync(join(root, "init"), readFileSync(guest.script), { mode: 0o755 });
   const archive = join(guest.folder, "root.cpio");
   await must("sh", ["-c", `find . | cpio --quiet -o -H newc > '${archive}'`], { cwd: root });
@@ -91,6 +96,7 @@ export class RunningGuest {
   readonly #release: () => void;
   readonly #ended: Promise<void>;
   #console = "";
+  #asked = 0;
   #over = false;
   /** Told whenever the console has said something, and when the guest has ended. */
   #listener: (() => void) | undefined;
@@ -112,6 +118,13 @@ export class RunningGuest {
       };
       this.#child.once("error", end).once("close", end);
     });
+  }
+
+  /** Of QEMU's process. */
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error(`${qemu} cannot be started`);
+    return pid;
   }
 
   /** All that its console has said. */
@@ -144,8 +157,13 @@ export class RunningGuest {
     }
   }
 
-  send(line: string): void {
-    this.#child.stdin.write(`${line}\n`);
+  /** Has a script that obeys run a command. @returns what it says @throws Error it fails, or takes more than so many milliseconds */
+  async ask(command: string, timeout: number): Promise<string> {
+    const number = ++this.#asked;
+    this.#child.stdin.write(`${command}\n`);
+    const [, status, output = ""] = await this.line(new RegExp(`^REPLY ${number} (ok|failed) (.*)$`, "m"), timeout);
+    if (status !== "ok") throw new Error(`${command}: ${output}`);
+    return output.trim();
   }
 
   async stop(): Promise<void> {

@@ -42,7 +42,6 @@ export class Lio {
   /** Of two portals of one portal group. */
   readonly ports: readonly [number, number];
   readonly #guest: RunningGuest;
-  #asked = 0;
   #targets = 0;
 
   private constructor(guest: RunningGuest, ports: readonly [number, number]) {
@@ -104,15 +103,8 @@ export class Lio {
   }
 
   /** Has the guest run a command of its script. @returns what it says @throws Error where it fails */
-  async ask(command: string): Promise<string> {
-    const number = ++this.#asked;
-    this.#guest.send(command);
-    const [, status, output = ""] = await this.#guest.line(
-      new RegExp(`^REPLY ${number} (ok|failed) (.*)$`, "m"),
-      REPLY,
-    );
-    if (status !== "ok") throw new Error(`${command}: ${output}`);
-    return output.trim();
+  ask(command: string): Promise<string> {
+    return this.#guest.ask(command, REPLY);
   }
 
   get console(): string {
