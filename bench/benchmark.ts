@@ -76,6 +76,8 @@ export interface Group {
   /** Programs that have to be installed. */
   readonly tools?: readonly string[];
   readonly benchmarks: (scale: Scale) => readonly Benchmark[];
+  /** Ends what its measurements have in common. */
+  readonly tearDown?: () => Promise<void>;
 }
 
 const GiB = 1024 ** 3;

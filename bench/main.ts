@@ -6,6 +6,7 @@ import type { ServerKind } from "../conformance/lib/server.ts";
 import { missingTools } from "../conformance/lib/tools.ts";
 import type { Benchmark, Group, Limit, Prepared, Sample, Target } from "./benchmark.ts";
 import { clients } from "./groups/clients.ts";
+import { kernel } from "./groups/kernel.ts";
 import { large } from "./groups/large.ts";
 import { memory } from "./groups/memory.ts";
 import { rclone } from "./groups/rclone.ts";
@@ -19,7 +20,7 @@ import { Place } from "./place.ts";
 import { Profiler } from "./profile.ts";
 import { legend, markdown, type Result, resultOf, rows } from "./report.ts";
 
-const groups: readonly Group[] = [large, small, clients, memory, smbclient, smbtorture, rclone];
+const groups: readonly Group[] = [large, small, clients, memory, smbclient, smbtorture, rclone, kernel];
 const LIMITS = "limits";
 
 const FULL_IMAGE = 8192;
@@ -70,7 +71,13 @@ async function measure(run: Run, group: Group, benchmark: Benchmark, targets: re
       }
     }
   } finally {
-    for (const { of } of prepared) await of.tearDown?.();
+    for (const { target, of } of prepared) {
+      try {
+        await of.tearDown?.();
+      } catch (error) {
+        failed(run, `${benchmark.name}: tidying up`, target.server.kind, error);
+      }
+    }
   }
   return resultOf(group.name, benchmark, samples);
 }
@@ -132,7 +139,11 @@ async function main(): Promise<number> {
     const place = await Place.prepare({ kinds, images: options.images, imageMiB, profiler });
     try {
       for (const { group, benchmarks } of chosen) {
-        for (const benchmark of benchmarks) show(await measure(run, group, benchmark, place.targets));
+        try {
+          for (const benchmark of benchmarks) show(await measure(run, group, benchmark, place.targets));
+        } finally {
+          await group.tearDown?.();
+        }
       }
     } finally {
       await place.remove();

@@ -19,6 +19,9 @@ export interface Scale {
   readonly listed: number;
   /** Files in the tree that rclone copies. */
   readonly treeFiles: number;
+  /** Mebibytes of the file, and number of the small files, of a client that is emulated. */
+  readonly guestMiB: number;
+  readonly guestFiles: number;
   /** Numbers of clients. */
   readonly clients: readonly number[];
   /** Connections without anything to do: on both servers, and on Tessera alone. */
@@ -42,6 +45,8 @@ export const fullScale: Scale = {
   putFiles: 5000,
   listed: 100_000,
   treeFiles: 20_000,
+  guestMiB: 64,
+  guestFiles: 500,
   clients: [1, 8, 64, 512],
   idle: 1000,
   idleMany: 10_000,
@@ -60,6 +65,8 @@ export const shortScale: Scale = {
   putFiles: 100,
   listed: 2000,
   treeFiles: 200,
+  guestMiB: 8,
+  guestFiles: 50,
   clients: [1, 8, 64],
   idle: 50,
   idleMany: 200,
