@@ -32,6 +32,7 @@ const packages: Readonly<Record<string, string>> = {
   "mkfs.btrfs": "btrfs-progs",
   "mkfs.ext4": "e2fsprogs",
   filefrag: "e2fsprogs",
+  tune2fs: "e2fsprogs",
   unshare: "util-linux",
   ip: "iproute2",
   iptables: "iptables",

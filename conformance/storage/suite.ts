@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The unit tests of folders, tokens and clones once more, on file systems with and without reflinks in loop-mounted images. */
+/**
+ * The unit tests of folders, tokens and clones once more, on file systems with and without reflinks in loop-mounted images; and
+ * copies on a disk that gets full.
+ */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FileSystem, mountImage } from "../lib/image.ts";
 import { run } from "../lib/process.ts";
 import { expect, type SuiteContext } from "../lib/report.ts";
+import { fullDiskCases } from "./full-disk.ts";
 
 const TESTS = ["test/vfs/posix", "test/smb2/commands/fsctl"];
 const IMAGE_MIB = 4096;
@@ -45,17 +49,29 @@ async function runTests(fileSystem: FileSystem, plain: string, workDir: string):
   }
 }
 
+async function unitTests({ report, workDir }: SuiteContext): Promise<void> {
+  const plain = await mountImage("ext4", workDir, IMAGE_MIB);
+  try {
+    for (const fileSystem of ["xfs", "btrfs"] as const) {
+      await report.check(`storage.ext4-and-${fileSystem}`, () => runTests(fileSystem, plain.path, workDir));
+    }
+  } finally {
+    await plain.unmount();
+  }
+}
+
+const parts: Readonly<Record<string, (context: SuiteContext) => Promise<void>>> = {
+  "full-disk": fullDiskCases,
+  "unit-tests": unitTests,
+};
+
 export const storageSuite = {
   name: "storage",
-  tools: ["mkfs.xfs", "mkfs.btrfs", "mkfs.ext4"],
-  run: async ({ report, workDir }: SuiteContext): Promise<void> => {
-    const plain = await mountImage("ext4", workDir, IMAGE_MIB);
-    try {
-      for (const fileSystem of ["xfs", "btrfs"] as const) {
-        await report.check(`storage.ext4-and-${fileSystem}`, () => runTests(fileSystem, plain.path, workDir));
-      }
-    } finally {
-      await plain.unmount();
+  tools: ["mkfs.xfs", "mkfs.btrfs", "mkfs.ext4", "tune2fs", "filefrag"],
+  /** Runs all parts, or those that are named. */
+  run: async (context: SuiteContext): Promise<void> => {
+    for (const [name, part] of Object.entries(parts)) {
+      if (context.args.length === 0 || context.args.includes(name)) await part(context);
     }
   },
 };

@@ -118,7 +118,7 @@ async function makeHole({ target, offset, length }: Transfer): Promise<void> {
 async function copyExtent(transfer: Transfer, { reserve }: CopyTarget): Promise<number> {
   const { target, offset, length } = transfer;
   if (reserve && length >= WORTH_RESERVING && isHole(target, offset, offset + length)) {
-    // Where there is no room, the copy itself will say so.
+    // Where there is not enough room, the copy fills what was reserved nevertheless, and says so itself.
     await fallocate(target, FallocateMode.KEEP_SIZE, offset, length);
   }
   return copyData(transfer);
