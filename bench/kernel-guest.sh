@@ -28,11 +28,17 @@ make_tree() {
 }
 
 # What is measured, and what goes before it, below the POINT where a share is mounted.
-erase() { rm -rf $1/written $1/copied $1/tree && forget; }
+erase() { rm -rf $1/written $1/copied-* $1/tree && forget; }
 write_file() { dd if=/tmp/source of=$1/written bs=1M conv=fsync; }
 read_file() { dd if=$1/stream of=/dev/null bs=1M; }
-# One copy_file_range: FSCTL_SRV_COPYCHUNK_WRITE.
-copy_file() { $XFS_IO -f -c "copy_range $1/stream" $1/copied; }
+# copy_file POINT COPIES: with one copy_file_range each, which is FSCTL_SRV_COPYCHUNK_WRITE.
+copy_file() {
+  copy=0
+  while [ $copy -lt $2 ]; do
+    $XFS_IO -f -c "copy_range $1/stream" $1/copied-$copy || return 1
+    copy=$((copy + 1))
+  done
+}
 unpack() { tar -C $1 -xf /tmp/tree.tar; }
 list() { ls -lR $1/tree; }
 read_tree() { find $1/tree -type f -exec cat {} + | wc -c; }
