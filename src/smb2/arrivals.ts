@@ -5,7 +5,6 @@ import type { MessageCipher } from "./crypto/encryption.ts";
 import type { Signer } from "./crypto/signing.ts";
 import { HeaderFlag } from "./wire/constants.ts";
 import {
-  HEADER_SIZE,
   PROTOCOL_ID,
   peekFlags,
   peekNextCommand,
@@ -17,6 +16,9 @@ import { peekTransformSessionId, TRANSFORM_HEADER_SIZE } from "./wire/transform-
 
 /** Bytes of frames that wait for workers, or for frames before them, before nothing more is read from the client. */
 const MAX_ARRIVING = 16 * 1024 * 1024;
+
+/** Bytes; no shorter frame is worth a worker. */
+const SHORTEST = 64 * 1024;
 
 /** What a worker has found out about a frame. It holds for the key that it was found with. */
 export type Prepared =
@@ -104,8 +106,12 @@ export class Arrivals {
   }
 }
 
-/** Has a worker decrypt or verify a frame that is long enough for it; `undefined` for all others, and where no key is known. */
+/**
+ * Has a worker decrypt or verify a frame, where that is long enough and a processor is free; `undefined` for all others, and where no
+ * key is known.
+ */
 export function prepareOnWorker(connection: Connection, frame: Buffer): Promise<Prepared> | undefined {
+  if (frame.length < SHORTEST || !connection.server.context.hasSpareProcessor()) return undefined;
   switch (peekProtocolId(frame)) {
     case TRANSFORM_PROTOCOL_ID:
       return decryptOnWorker(connection, frame);
@@ -117,10 +123,9 @@ export function prepareOnWorker(connection: Connection, frame: Buffer): Promise<
 }
 
 function decryptOnWorker(connection: Connection, frame: Buffer): Promise<Prepared> | undefined {
-  if (frame.length < TRANSFORM_HEADER_SIZE + HEADER_SIZE) return undefined;
   const sessionId = peekTransformSessionId(frame);
   const by = (connection.sessions.get(sessionId) ?? connection.server.sessions.get(sessionId))?.cipher;
-  if (by === undefined || !connection.leavesToWorker(by, frame.length)) return undefined;
+  if (by === undefined || !by.isForWorker(frame.length)) return undefined;
   return by
     .decryptOnWorker(frame.subarray(0, TRANSFORM_HEADER_SIZE), frame.subarray(TRANSFORM_HEADER_SIZE))
     .then((message) => ({ kind: "decrypted", by, message }));
@@ -128,10 +133,10 @@ function decryptOnWorker(connection: Connection, frame: Buffer): Promise<Prepare
 
 /** Compounds are verified message by message, when their turn comes: those that are long are rare. */
 function verifyOnWorker(connection: Connection, frame: Buffer): Promise<Prepared> | undefined {
-  if (frame.length < HEADER_SIZE || peekNextCommand(frame) !== 0) return undefined;
+  if (peekNextCommand(frame) !== 0) return undefined;
   if ((peekFlags(frame) & HeaderFlag.SIGNED) === 0) return undefined;
   const session = connection.sessions.get(peekSessionId(frame));
   const by = session?.channels.get(connection)?.signer;
-  if (by === undefined || !connection.leavesToWorker(by, frame.length)) return undefined;
+  if (by === undefined || !by.isForWorker(frame.length, "verify")) return undefined;
   return by.verifyOnWorker([frame]).then((valid) => ({ kind: "verified", by, valid }));
 }

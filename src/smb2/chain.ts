@@ -287,7 +287,10 @@ export class Chain {
       }
       if (signer !== undefined && encrypting === undefined) {
         head.writeUInt32LE((head.readUInt32LE(HeaderOffset.FLAGS) | HeaderFlag.SIGNED) >>> 0, HeaderOffset.FLAGS);
-        if (this.connection.leavesToWorker(signer, request.data?.length ?? 0)) {
+        if (
+          signer.isForWorker(request.data?.length ?? 0, "sign") &&
+          this.connection.server.context.hasSpareProcessor()
+        ) {
           signing = bothOf(signing, signer.signOnWorker(message));
         } else {
           signer.sign(message);

@@ -7,7 +7,7 @@ import { Arrivals, type Prepared, prepareOnWorker } from "./arrivals.ts";
 import { Chain } from "./chain.ts";
 import { handleSmb1Negotiate } from "./commands/smb1-negotiate.ts";
 import { splitCompound } from "./compound.ts";
-import { type CipherId, DecryptionError, type MessageCipher } from "./crypto/encryption.ts";
+import { type CipherId, DecryptionError } from "./crypto/encryption.ts";
 import { PreauthHash } from "./crypto/preauth.ts";
 import type { Signer, SigningAlgorithm } from "./crypto/signing.ts";
 import { FrameAssembler } from "./frame-assembler.ts";
@@ -424,7 +424,7 @@ export class Connection {
     }
     const { cipher, sessionId } = encrypting;
     const pieces = [head.subarray(FRAME_HEADER_SIZE), ...rest];
-    if (this.leavesToWorker(cipher, length)) {
+    if (cipher.isForWorker(length) && this.server.context.hasSpareProcessor()) {
       this.whenDone(cipher.encryptOnWorker(sessionId, pieces), (message) => this.#sendEncrypted(message, sent));
     } else {
       this.#sendEncrypted(cipher.encrypt(sessionId, pieces), sent);
@@ -437,11 +437,6 @@ export class Connection {
       // What the cipher made anew; memory of the pool is left alone.
       for (const piece of message) discard(piece);
     });
-  }
-
-  /** Whether another thread is to sign, verify, encrypt or decrypt a message. */
-  leavesToWorker(by: Signer | MessageCipher, length: number): boolean {
-    return by.isForWorker(length) && this.server.context.hasSpareProcessor();
   }
 
   /** Sends what workers are busy with as soon as they are done: what the client awaits is not finished before. */

@@ -2,7 +2,7 @@
 
 import { createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import type { Gmac } from "./mac.ts";
-import { HeaderSigner, isForWorker, type SigningRole } from "./signer.ts";
+import { HeaderSigner, isForWorker, type SigningDirection, type SigningRole } from "./signer.ts";
 
 const COMMAND_OFFSET = 12;
 const COMMAND_CANCEL = 0x000c;
@@ -41,8 +41,9 @@ export class AesGmacSigner extends HeaderSigner {
     this.#isServer = role === "server";
   }
 
-  override isForWorker(length: number): boolean {
-    return isForWorker(this.#gmac, length);
+  /** Requests that wait for a worker come in bursts, which costs more than so fast a code. */
+  override isForWorker(length: number, direction: SigningDirection): boolean {
+    return direction === "sign" && isForWorker(this.#gmac, length);
   }
 
   protected override mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer {

@@ -3,6 +3,8 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Gmac, Mac } from "./mac.ts";
 
+export type SigningDirection = "sign" | "verify";
+
 /** Which side of the connection this end is. */
 export type SigningRole = "server" | "client";
 
@@ -16,10 +18,10 @@ export interface Signer {
   /** Whether the Signature field is right; compared in constant time. The message is left as it was. */
   verify(pieces: readonly Buffer[]): boolean;
   /**
-   * Whether another thread can do it, and the message is long enough for that. Until the promise of
+   * Whether another thread can do it, and the message is long enough to gain by that. Until the promise of
    * {@link signOnWorker} or {@link verifyOnWorker} settles, the message stays lent, and others may be signed and verified.
    */
-  isForWorker(length: number): boolean;
+  isForWorker(length: number, direction: SigningDirection): boolean;
   signOnWorker(pieces: readonly Buffer[]): Promise<void>;
   verifyOnWorker(pieces: readonly Buffer[]): Promise<boolean>;
 }
@@ -65,7 +67,7 @@ export abstract class HeaderSigner implements Signer {
     return timingSafeEqual(first.subarray(SIGNATURE_OFFSET, HEADER_SIZE), mac.subarray(0, SIGNATURE_SIZE));
   }
 
-  abstract isForWorker(length: number): boolean;
+  abstract isForWorker(length: number, direction: SigningDirection): boolean;
 
   /** At least 16 bytes, of which the first 16 are the signature. @param own whether this end is the sender */
   protected abstract mac(pieces: readonly Buffer[], header: Buffer, own: boolean): Buffer;
