@@ -66,10 +66,22 @@ const options: Record<string, readonly string[]> = {
   ],
 };
 
-/** These cut connections by dropping their packets, each by a rule for its own port in the suite's network namespace. */
+/**
+ * These cut connections by dropping their packets, each by rules for its own ports in the network namespace that all share. Names of
+ * chains have 28 characters at most.
+ */
 const iptables = fileURLToPath(new URL("settled-iptables", import.meta.url));
-for (const suite of ["smb2.multichannel", "smb2.replay", "smb2.oplock", "smb2.lease"]) {
-  options[suite] = [...(options[suite] ?? []), torture("use_iptables", "yes"), torture("iptables_command", iptables)];
+for (const [suite, chains] of Object.entries({
+  "smb2.multichannel": "channels",
+  "smb2.replay": "replay",
+  "smb2.oplock": "oplock",
+  "smb2.lease": "lease",
+})) {
+  options[suite] = [
+    ...(options[suite] ?? []),
+    torture("use_iptables", "yes"),
+    torture("iptables_command", `${iptables} ${chains}`),
+  ];
 }
 
 const administrators = new Set([
