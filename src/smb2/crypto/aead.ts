@@ -6,7 +6,7 @@ export type AeadAlgorithm = "aes-128-gcm" | "aes-256-gcm" | "aes-128-ccm" | "aes
 export const TAG_SIZE = 16;
 
 /** Buffers up to this size are left as they are, and their result is in a new one; longer ones are worked on in their place. */
-export const IN_PLACE = 64 * 1024;
+export const IN_PLACE = 16 * 1024;
 
 /** Authenticated encryption (RFC 5116) under one key. */
 export interface Aead {

@@ -21,7 +21,7 @@ const keyOf = (algorithm: AeadAlgorithm, fill: number) => Buffer.alloc(algorithm
 const nonceOf = (algorithm: AeadAlgorithm, fill: number) => Buffer.alloc(algorithm.endsWith("gcm") ? 12 : 11, fill);
 
 /** Lengths around what is worked on in its place. */
-const length = fc.oneof(fc.nat(100), fc.nat(70_000), fc.integer({ min: 65_530, max: 65_545 }), fc.nat(300_000));
+const length = fc.oneof(fc.nat(100), fc.nat(70_000), fc.integer({ min: 16_380, max: 16_390 }), fc.nat(300_000));
 
 describe.each(algorithms)("opensslAead %s", (algorithm) => {
   it("gives what node:crypto gives, however the text is cut", () => {
@@ -47,7 +47,7 @@ describe.each(algorithms)("opensslAead %s", (algorithm) => {
     const aead = direct(algorithm, keyOf(algorithm, 1));
     const nonce = nonceOf(algorithm, 2);
     const additional = Buffer.alloc(32, 3);
-    for (const size of [0, 1, 64, 70_000]) {
+    for (const size of [0, 1, 64, 20_000]) {
       const tag = Buffer.alloc(16);
       const sealed = Buffer.concat(aead.seal(nonce, additional, [Buffer.alloc(size, 4)], tag));
       for (let bit = 0; bit < 128; bit++) {
@@ -61,9 +61,9 @@ describe.each(algorithms)("opensslAead %s", (algorithm) => {
   });
 
   it("leaves short pieces as they are", () => {
-    const piece = Buffer.alloc(65_536, 6);
+    const piece = Buffer.alloc(16_384, 6);
     direct(algorithm, keyOf(algorithm, 7)).seal(nonceOf(algorithm, 8), Buffer.alloc(32), [piece], Buffer.alloc(16));
-    expect(piece.equals(Buffer.alloc(65_536, 6))).toBe(true);
+    expect(piece.equals(Buffer.alloc(16_384, 6))).toBe(true);
   });
 
   it("gives the same on other threads, for several keys and messages at a time", async () => {
