@@ -270,7 +270,7 @@ export class Chain {
     for (const { request } of responses) this.#patchHeader(request);
     const whole = writer.view();
     const pieces: Buffer[] = [];
-    let signing: Promise<void> | undefined;
+    let signing: Promise<void>[] | undefined;
     let begin = 0;
     for (let index = 0; index < responses.length; index++) {
       const response = responses[index];
@@ -291,7 +291,8 @@ export class Chain {
           signer.isForWorker(request.data?.length ?? 0, "sign") &&
           this.connection.server.context.hasSpareProcessor()
         ) {
-          signing = bothOf(signing, signer.signOnWorker(message));
+          signing ??= [];
+          signing.push(signer.signOnWorker(message));
         } else {
           signer.sign(message);
         }
@@ -310,7 +311,7 @@ export class Chain {
     const send = () =>
       this.connection.sendFrame(head, rest, encrypting, lent ? () => takeBackAll(responses) : undefined);
     if (signing === undefined) send();
-    else this.connection.whenDone(signing, send);
+    else this.connection.whenDone(Promise.all(signing), send);
   }
 
   #patchHeader(request: Request): void {
@@ -319,10 +320,6 @@ export class Chain {
     encodeHeader(this.writer, this.#responseHeader(request));
     this.writer.position = end;
   }
-}
-
-async function bothOf(first: Promise<void> | undefined, second: Promise<void>): Promise<void> {
-  await Promise.all([first, second]);
 }
 
 function takeBack(request: Request): void {

@@ -94,7 +94,7 @@ export class Connection {
     this.#arrivals = new Arrivals(
       (frame, prepared) => this.#handleFrame(frame, prepared),
       () => !this.#held && !this.#closed,
-      () => this.#handleArrivals(),
+      () => this.#frameIsReady(),
     );
   }
 
@@ -173,14 +173,17 @@ export class Connection {
 
   /** Goes on with frames that workers are done with. */
   #handleArrivals(): void {
-    if (this.#held || this.#closed) return;
-    const wasFull = this.#arrivals.isFull;
     try {
       this.#arrivals.run();
     } catch (error) {
       this.abort(error);
     }
-    if (wasFull && this.#reads && !this.#closed) this.#readOn();
+  }
+
+  #frameIsReady(): void {
+    const wasFull = this.#arrivals.isFull;
+    this.#handleArrivals();
+    if (wasFull) this.#readOn();
   }
 
   /**
@@ -214,10 +217,12 @@ export class Connection {
   #goOn(): void {
     this.#held = false;
     this.#handleArrivals();
-    if (this.#reads && !this.#closed) this.#readOn();
+    this.#readOn();
   }
 
+  /** Reads on, from what has arrived already and then from the transport, unless something keeps it from that. */
   #readOn(): void {
+    if (!this.#reads || this.#closed) return;
     for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
       const used = this.#take(chunk);
       if (this.#closed) return;

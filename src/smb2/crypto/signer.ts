@@ -92,7 +92,7 @@ export class MacSigner extends HeaderSigner {
   }
 
   protected override async macOnWorker(pieces: readonly Buffer[]): Promise<Buffer> {
-    return this.#mac.onWorker?.compute(pieces) ?? this.#mac.compute(pieces);
+    return this.#mac.onWorker?.compute(pieces) ?? Buffer.from(this.#mac.compute(pieces));
   }
 }
 
