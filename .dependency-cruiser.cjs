@@ -3,7 +3,7 @@
 /** Which folders a folder may import from, besides itself. */
 const allowed = {
   nt: [],
-  memory: [],
+  memory: ["native"],
   "smb2/wire": ["nt"],
   "smb2/crypto": ["memory", "native"],
   scsi: ["nt", "memory"],

@@ -90,7 +90,9 @@ export class Connection {
     this.server = server;
     this.transport = transport;
     this.#window = new SequenceWindow(options.maxCredits);
-    this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME, (length) => server.buffers.take(length));
+    this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME, (length, dataAt) =>
+      server.buffers.take(length, dataAt),
+    );
     this.#arrivals = new Arrivals(
       (frame, prepared) => this.#handleFrame(frame, prepared),
       () => !this.#held && !this.#closed,

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { MalformedPacketError } from "./wire/cursor.ts";
+import { TRANSFORM_HEADER_SIZE } from "./wire/transform-header.ts";
+import { WRITE_DATA_OFFSET } from "./wire/write.ts";
 
 const PREFIX_SIZE = 4;
 /** Session message, the only type that direct TCP knows (MS-SMB2 2.1); 0x85 is the keep-alive of NetBIOS. */
 const SESSION_MESSAGE = 0x00;
 const KEEP_ALIVE = 0x85;
+/** The byte that an encrypted message begins with (MS-SMB2 2.2.41). */
+const TRANSFORM = 0xfd;
 
 /**
  * Cuts a byte stream into direct TCP frames (MS-SMB2 2.1), each in a buffer of its own. What a long frame still lacks can be put
@@ -14,14 +18,17 @@ const KEEP_ALIVE = 0x85;
 export class FrameAssembler {
   /** Bytes; a longer frame is malformed. */
   maximum: number;
-  readonly #allocate: (length: number) => Buffer;
+  readonly #allocate: (length: number, dataAt: number) => Buffer;
   readonly #prefix = Buffer.alloc(PREFIX_SIZE);
   #prefixLength = 0;
   #frame: Buffer | undefined;
   #filled = 0;
 
-  /** @param allocate makes the buffers of frames */
-  constructor(maximum: number, allocate: (length: number) => Buffer = Buffer.allocUnsafeSlow) {
+  /** @param allocate makes the buffers of frames; file data, if it has any, begin at `dataAt` in all likelihood */
+  constructor(
+    maximum: number,
+    allocate: (length: number, dataAt: number) => Buffer = (length) => Buffer.allocUnsafeSlow(length),
+  ) {
     this.maximum = maximum;
     this.#allocate = allocate;
   }
@@ -76,7 +83,8 @@ export class FrameAssembler {
       this.#prefixLength = 0;
       const length = this.#length();
       if (length > 0) {
-        this.#frame = this.#allocate(length);
+        const before = chunk[at + copied] === TRANSFORM ? TRANSFORM_HEADER_SIZE : 0;
+        this.#frame = this.#allocate(length, before + WRITE_DATA_OFFSET);
         this.#filled = 0;
       }
     }

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BufferPool } from "../../src/memory/buffer-pool.ts";
+import { addressOf } from "../../src/native/ffi.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
@@ -13,6 +14,21 @@ describe("BufferPool", () => {
       fc.property(fc.array(fc.nat(200_000), { maxLength: 20 }), (lengths) => {
         const buffers = lengths.map((length) => pool.take(length));
         expect(buffers.map((buffer) => buffer.length)).toEqual(lengths);
+        for (const buffer of buffers) pool.give(buffer);
+      }),
+    );
+  });
+
+  it("has file data begin at a multiple of 64 bytes, wherever in the buffer they are", () => {
+    const pool = new BufferPool();
+    const length = fc.integer({ min: 4096, max: 70_000 });
+    fc.assert(
+      fc.property(fc.array(fc.record({ length, dataAt: fc.nat(300) }), { maxLength: 20 }), (steps) => {
+        const buffers = steps.map((step) => pool.take(step.length, step.dataAt));
+        expect(buffers.map((buffer, index) => (addressOf(buffer) + (steps[index]?.dataAt ?? 0)) % 64)).toEqual(
+          buffers.map(() => 0),
+        );
+        expect(buffers.map((buffer) => buffer.length)).toEqual(steps.map((step) => step.length));
         for (const buffer of buffers) pool.give(buffer);
       }),
     );

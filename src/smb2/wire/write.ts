@@ -6,7 +6,8 @@ import { decodeFileId, encodeFileId, type FileId } from "./file-id.ts";
 import { HEADER_SIZE } from "./header.ts";
 import { EMPTY, expectStructureSize, fitsU16, variablePart } from "./layout.ts";
 
-const REQUEST_BUFFER_OFFSET = HEADER_SIZE + 48;
+/** Where the data of a WRITE request begin at the earliest, from the start of its header (MS-SMB2 2.2.21); so do those of known clients. */
+export const WRITE_DATA_OFFSET = HEADER_SIZE + 48;
 const MAXIMUM_DATA_OFFSET = 0x100;
 
 /** SMB2 WRITE Request (MS-SMB2 2.2.21). */
@@ -39,11 +40,9 @@ export function decodeWriteRequest(reader: Reader): WriteRequest {
   const infoLength = reader.u16();
   const flags = reader.u32();
   if (dataOffset > MAXIMUM_DATA_OFFSET) throw new MalformedPacketError(`WRITE: DataOffset ${dataOffset}`);
-  const data = variablePart(reader, dataOffset, length, REQUEST_BUFFER_OFFSET, "WRITE data");
+  const data = variablePart(reader, dataOffset, length, WRITE_DATA_OFFSET, "WRITE data");
   const channelInfo =
-    channel === Channel.NONE
-      ? EMPTY
-      : variablePart(reader, infoOffset, infoLength, REQUEST_BUFFER_OFFSET, "ChannelInfo");
+    channel === Channel.NONE ? EMPTY : variablePart(reader, infoOffset, infoLength, WRITE_DATA_OFFSET, "ChannelInfo");
   return { offset, fileId, channel, remainingBytes, channelInfo, flags, data };
 }
 
@@ -51,13 +50,13 @@ export function decodeWriteRequest(reader: Reader): WriteRequest {
 export function encodeWriteRequest(writer: Writer, request: WriteRequest): void {
   const { channelInfo, data } = request;
   writer.u16(49);
-  writer.u16(data.length > 0 || channelInfo.length === 0 ? REQUEST_BUFFER_OFFSET : 0);
+  writer.u16(data.length > 0 || channelInfo.length === 0 ? WRITE_DATA_OFFSET : 0);
   writer.u32(data.length);
   writer.u64(request.offset);
   encodeFileId(writer, request.fileId);
   writer.u32(request.channel);
   writer.u32(request.remainingBytes);
-  writer.u16(channelInfo.length > 0 ? fitsU16(REQUEST_BUFFER_OFFSET + data.length, "ChannelInfo") : 0);
+  writer.u16(channelInfo.length > 0 ? fitsU16(WRITE_DATA_OFFSET + data.length, "ChannelInfo") : 0);
   writer.u16(fitsU16(channelInfo.length, "ChannelInfo"));
   writer.u32(request.flags);
   writer.bytes(data);
