@@ -254,11 +254,6 @@ export class Chain {
     return request.session.encryptData && request.session.cipher !== undefined ? request.session : undefined;
   }
 
-  /** Whether the response is going to be signed or encrypted. */
-  protects(request: Request): boolean {
-    return this.#encryptingSession(request) !== undefined || this.connection.signerFor(request) !== undefined;
-  }
-
   /** Sends all finished responses as one frame: each signed by itself, the whole encrypted. */
   #send(): void {
     const responses = this.#responses;

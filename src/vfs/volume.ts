@@ -414,11 +414,8 @@ export interface VolumeStream {
   readonly name: string;
 
   size(): Awaitable<StreamSize>;
-  /**
-   * Fills `target` from `offset`; returns the bytes read, fewer than asked only at the end of file.
-   * @param onWorker better by another thread, where there is one: this one has much to do, and will not look at the data
-   */
-  read(offset: number, target: Buffer, onWorker?: boolean): Awaitable<number>;
+  /** Fills `target` from `offset`; returns the bytes read, fewer than asked only at the end of file. */
+  read(offset: number, target: Buffer): Awaitable<number>;
   /** Writes all of `data`, extending the stream as needed, or throws. */
   write(offset: number, data: Buffer): Awaitable<void>;
   setEndOfFile(size: number): Awaitable<void>;

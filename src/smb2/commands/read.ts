@@ -12,12 +12,6 @@ import { command } from "./command.ts";
 /** Largest offset + length of a read (MS-FSA 2.1.5.3): signed 64 bits. */
 const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
 
-/**
- * Bytes; copying as much as this is worth the way to another thread and back. What is signed or encrypted afterwards is better off in
- * the cache of this one's processor.
- */
-const WORTH_A_WORKER = 512 * 1024;
-
 /** SMB2 READ (MS-SMB2 3.3.5.12). */
 export const read = command({
   decode: decodeReadRequest,
@@ -51,9 +45,7 @@ function handle(request: Request, message: ReadRequest): Awaitable<void> {
   }
   const target = request.connection.lend(message.length);
   request.lent = target;
-  const onWorker =
-    target.length >= WORTH_A_WORKER && server.context.hasSpareProcessor() && !request.chain.protects(request);
-  return chain(open.stream.data.read(offset, target, onWorker), (count) => {
+  return chain(open.stream.data.read(offset, target), (count) => {
     // A read of nothing succeeds wherever it is.
     if (count < message.minimumCount || (count === 0 && message.length > 0)) throw new SmbError(NtStatus.END_OF_FILE);
     open.position = message.offset + BigInt(count);

@@ -84,9 +84,8 @@ export class DataStream implements VolumeStream {
     return { endOfFile: stat.size, allocationSize: stat.allocated };
   }
 
-  read(offset: number, target: Buffer, onWorker = false): Awaitable<number> {
+  read(offset: number, target: Buffer): Awaitable<number> {
     const reading = { fd: this.#owner.descriptor.forReading(), offset, target, done: 0 };
-    if (onWorker) return this.#busy(readFully(reading.fd, offset, target));
     switch (this.#readWarm(reading)) {
       case "over":
         return reading.done;
