@@ -42,7 +42,10 @@ const MAX_DEPARTED = 16;
  * are half as many.
  */
 const MAX_QUEUED = 32 * 1024 * 1024;
-/** Bytes of answers after which a connection lets the others have their turn: who asks for much keeps nobody waiting for long. */
+/**
+ * Bytes of requests and of data for answers after which a connection lets the others have their turn: who asks for much keeps nobody
+ * waiting for long, and hears of what has been done with the first of it while the rest is being worked on.
+ */
 const MAX_IN_A_TURN = 1024 * 1024;
 
 /** A client's transport connection and what has been negotiated on it (Connection, MS-SMB2 3.3.1.7). */
@@ -58,7 +61,7 @@ export class Connection {
   #closed = false;
   /** Bytes lent for data of responses that are not sent yet. */
   #lentBytes = 0;
-  /** The same, since the others had their turn. */
+  /** The same, and those of requests, since the others had their turn. */
   #bytesOfTurn = 0;
   /** It is the others' turn. */
   #yields = false;
@@ -259,6 +262,7 @@ export class Connection {
   }
 
   #handleFrame(frame: Buffer, prepared: Prepared | undefined): void {
+    this.#bytesOfTurn += frame.length;
     switch (peekProtocolId(frame)) {
       case PROTOCOL_ID:
         new Chain(this, frame, splitCompound(frame), { verified: prepared }).run();

@@ -110,6 +110,36 @@ describe("file data", () => {
     expect(transport.paused).toBe(false);
   });
 
+  it("lets others have their turn, whatever one client writes at once", async () => {
+    const harness = await ServerHarness.start();
+    const transport = harness.transport();
+    const connection = new SmbConnection(transport);
+    await connection.negotiate();
+    const tree = await (await logOn(connection, alice)).treeConnect("data");
+    const file = await tree.createFile("big");
+    const other = await harness.mount("data");
+    connection.creditsAsked = 512;
+    await tree.exchange(requests.echo());
+
+    const answers: string[] = [];
+    const together: Buffer[] = [];
+    const send = transport.send.bind(transport);
+    transport.send = (bytes) => void together.push(bytes);
+    const writes = Array.from({ length: 10 }, async (_, index) => {
+      await file.exchange(requests.write(file.fileId, 0, pattern(1 << 20, index)));
+      answers.push(`write ${index}`);
+    });
+    await settle();
+    transport.send = send;
+    transport.send(Buffer.concat(together));
+    await other.exchange(requests.echo());
+    answers.push("echo");
+    await Promise.all(writes);
+    expect(together).toHaveLength(10);
+    expect(answers.indexOf("echo")).toBeLessThan(answers.indexOf("write 3"));
+    expect(answers.filter((answer) => answer !== "echo")).toEqual(writes.map((_, index) => `write ${index}`));
+  });
+
   const long = protections.slice(2).flatMap((protection) => [true, false].map((spare) => ({ ...protection, spare })));
   describe.each(long)("of long messages in $name, on other threads: $spare", ({ negotiate, encrypt, spare }) => {
     const LONG = 1 << 20;
