@@ -69,8 +69,8 @@ export function sameName(a: string, b: string): boolean {
   return a === b || (a.length === b.length && foldName(a) === foldName(b));
 }
 
-/** `"`, `*`, `/`, `:`, `<`, `>`, `?`, `\`, `|`: what no file name holds besides control characters. */
-function isForbidden(unit: number): boolean {
+/** `"`, `*`, `/`, `:`, `<`, `>`, `?`, `\`, `|`: what no file name holds besides control characters (MS-FSCC 2.1.5.2). */
+export function isForbidden(unit: number): boolean {
   switch (unit) {
     case 0x22:
     case 0x2a:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { foldName, MAXIMUM_COMPONENT } from "./names.ts";
+import { foldName, isForbidden, MAXIMUM_COMPONENT } from "./names.ts";
 import { NtStatus, SmbError } from "./status.ts";
 
 export type NameMatcher = (name: string) => boolean;
@@ -22,6 +22,16 @@ export function hasWildcard(pattern: string): boolean {
     if (isWildcard(pattern.charCodeAt(index))) return true;
   }
   return false;
+}
+
+/** Whether `pattern` is a name but for wildcards, `.` and `..` among them (MS-FSA 2.1.5.6.3). */
+export function isValidPattern(pattern: string): boolean {
+  if (pattern.length === 0 || pattern.length > MAXIMUM_COMPONENT) return false;
+  for (let index = 0; index < pattern.length; index++) {
+    const unit = pattern.charCodeAt(index);
+    if (isForbidden(unit) && !isWildcard(unit)) return false;
+  }
+  return true;
 }
 
 /**

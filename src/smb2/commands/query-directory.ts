@@ -6,7 +6,7 @@ import { FileAttribute } from "../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import { compilePattern, hasWildcard } from "../../nt/wildcard.ts";
+import { compilePattern, hasWildcard, isValidPattern } from "../../nt/wildcard.ts";
 import type { DirectoryCursor, DirectoryEntry, FileStat, VolumeFile } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
 import type { Share } from "../server-context.ts";
@@ -48,16 +48,16 @@ function handle(request: Request, message: QueryDirectoryRequest): Awaitable<voi
   if (fixedLength === undefined) throw new SmbError(NtStatus.INVALID_INFO_CLASS);
   if (message.outputBufferLength < fixedLength) throw new SmbError(NtStatus.INFO_LENGTH_MISMATCH);
   // A second request meanwhile would take entries out of the middle of the first.
-  if (open.enumerating !== undefined) {
-    return open.enumerating.then(() => runAlone(request, open, message));
-  }
-  return runAlone(request, open, message);
+  const before = open.enumerating;
+  const result =
+    before === undefined ? enumerate(request, open, message) : before.then(() => enumerate(request, open, message));
+  if (result instanceof Promise) queue(open, result);
+  return result;
 }
 
-function runAlone(request: Request, open: FileOpen, message: QueryDirectoryRequest): Awaitable<void> {
-  const result = enumerate(request, open, message);
-  if (!(result instanceof Promise)) return result;
-  const settled = result.then(
+/** Whoever comes next waits for this one. */
+function queue(open: FileOpen, request: Promise<void>): void {
+  const settled = request.then(
     () => {},
     () => {},
   );
@@ -65,10 +65,10 @@ function runAlone(request: Request, open: FileOpen, message: QueryDirectoryReque
   void settled.then(() => {
     if (open.enumerating === settled) open.enumerating = undefined;
   });
-  return result;
 }
 
 function enumerate(request: Request, open: FileOpen, message: QueryDirectoryRequest): Awaitable<void> {
+  if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
   return chain(positioned(request, open, message), (enumeration) => {
     const size = Math.min(message.outputBufferLength, MAX_OUTPUT);
     const buffer = Buffer.allocUnsafe(size);
@@ -91,7 +91,9 @@ function positioned(request: Request, open: FileOpen, message: QueryDirectoryReq
   // The pattern of the first query holds until the scan is reopened (MS-FSA 2.1.5.6.3).
   const reopened = current === undefined || restart;
   const pattern = reopened && message.fileName !== "" ? message.fileName : (current?.pattern ?? "*");
-  if (pattern.includes("\\") || pattern.includes("/")) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  if (!isValidPattern(pattern)) throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  const matches = compilePattern(pattern);
+  const first = current === undefined || (flags & QueryDirectoryFlag.REOPEN) !== 0;
   current?.cursor.close();
   open.enumeration = undefined;
   return chain(beginScan(open, pattern), (cursor) => {
@@ -102,10 +104,10 @@ function positioned(request: Request, open: FileOpen, message: QueryDirectoryReq
     const enumeration: Enumeration = {
       cursor,
       pattern,
-      matches: compilePattern(pattern),
+      matches,
       pending: [],
       nextIndex: 1,
-      started: false,
+      started: !first,
       finished: false,
     };
     open.enumeration = enumeration;
@@ -261,12 +263,11 @@ function finish(
   output: DirectoryEntryWriter,
   waiting: DirectoryEntry | undefined,
 ): void {
+  const first = !enumeration.started;
+  enumeration.started = true;
   if (output.count === 0) {
-    if (waiting === undefined) {
-      throw new SmbError(enumeration.started ? NtStatus.NO_MORE_FILES : NtStatus.NO_SUCH_FILE);
-    }
+    if (waiting === undefined) throw new SmbError(first ? NtStatus.NO_SUCH_FILE : NtStatus.NO_MORE_FILES);
     if (!output.appendTruncated(waiting, enumeration.nextIndex)) throw new SmbError(NtStatus.INFO_LENGTH_MISMATCH);
     request.status = NtStatus.BUFFER_OVERFLOW;
   }
-  enumeration.started = true;
 }

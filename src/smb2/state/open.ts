@@ -23,7 +23,7 @@ export interface Enumeration {
   pending: DirectoryEntry[];
   /** FileIndex of the next entry: its place in the enumeration, from 1. */
   nextIndex: number;
-  /** True once an entry has been returned: an empty result is then NO_MORE_FILES, not NO_SUCH_FILE. */
+  /** False in the first query of the handle, or of a reopened one: an empty result is NO_SUCH_FILE then, else NO_MORE_FILES. */
   started: boolean;
   finished: boolean;
 }
@@ -65,7 +65,7 @@ export interface FileOpen extends OpenBase {
   /** FileModeInformation bits. */
   mode: number;
   enumeration: Enumeration | undefined;
-  /** The end of the QUERY_DIRECTORY before: they run one after the other on a handle. */
+  /** The end of the last QUERY_DIRECTORY that has come: they run one after the other on a handle. */
   enumerating: Promise<void> | undefined;
   /** LastWriteTime and others that SET_INFO fixed with -1 or -2 (MS-FSCC 2.4.7): writes do not update them. */
   readonly frozenTimes: FrozenTimes;

@@ -9,7 +9,9 @@ import { FileInformationClass } from "../../../src/smb2/wire/fscc/classes.ts";
 import { decodeDirectoryEntries, directoryEntryFixedLength } from "../../../src/smb2/wire/fscc/directory-info.ts";
 import { decodeOutputBuffer } from "../../../src/smb2/wire/output-buffer.ts";
 import type { QueryDirectoryRequest } from "../../../src/smb2/wire/query-directory.ts";
+import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
 import { ServerHarness, statusOf } from "../../support/server-harness.ts";
+import { Gate, slowVolume } from "../../support/slow-volume.ts";
 import type { SmbFile, SmbTree } from "../../support/smb-client.ts";
 import { requests } from "../../support/smb-requests.ts";
 
@@ -85,11 +87,24 @@ describe("QUERY_DIRECTORY", () => {
     expect(await query({ fileName })).toBe("NO_MORE_FILES");
   });
 
+  // MS-FSA 2.1.5.6.3: a scan that starts again is no first query, but on a directory that is opened again (MS-SMB2 <409>).
   it.each(["missing", "*.nothing", "mis?ing"])(
-    "says that nothing matches %j, each time it starts again",
+    "says that nothing matches %j, once for each opening",
     async (fileName) => {
       expect(await query({ fileName })).toBe("NO_SUCH_FILE");
-      expect(await query({ fileName, flags: RESTART_SCANS })).toBe("NO_SUCH_FILE");
+      expect(await query({ fileName })).toBe("NO_MORE_FILES");
+      expect(await query({ fileName, flags: RESTART_SCANS })).toBe("NO_MORE_FILES");
+      expect(await query({ fileName, flags: REOPEN })).toBe("NO_SUCH_FILE");
+    },
+  );
+
+  it.each(["a|b", "a*|", "a:b", "a:b*", "a\\*", "a/b", "\u0001*", "\u001f", "*".repeat(256), "n".repeat(256)])(
+    "refuses %j as a pattern, and goes on where it was",
+    async (fileName) => {
+      const [first] = await query({ flags: RETURN_SINGLE_ENTRY });
+      expect(first).toBe(".");
+      expect(await query({ fileName, flags: REOPEN })).toBe("OBJECT_NAME_INVALID");
+      expect((await query())[0]).toBe("..");
     },
   );
 
@@ -191,6 +206,52 @@ describe("QUERY_DIRECTORY", () => {
     expect(sorted(answers.flatMap((names) => (typeof names === "string" ? [] : names)))).toEqual(
       [...everything].sort(),
     );
+  });
+
+  describe("on a slow volume", () => {
+    const gate = new Gate();
+    let slow: SmbFile;
+
+    beforeEach(async () => {
+      gate.release();
+      const mounted = await (await ServerHarness.start({ volume: slowVolume(new MemoryVolume(), gate) })).mount();
+      for (let index = 0; index < 40; index += 1) await mounted.put(`file-${index}`, "");
+      slow = await mounted.create("");
+    });
+
+    it("lets requests on one handle begin only when those before have ended", async () => {
+      gate.hold("next");
+      const answers = Array.from({ length: 4 }, () => query({ outputBufferLength: 1024 }, slow));
+      let ended = 0;
+      for (const answer of answers) void answer.then(() => (ended += 1));
+      const all = Promise.all(answers);
+      while (ended < answers.length) {
+        await gate.arrival("next");
+        expect(gate.waiting).toBe(1);
+        gate.letGo(0);
+        await new Promise(setImmediate);
+      }
+      const names = (await all).flat();
+      expect(new Set(names).size).toBe(names.length);
+    });
+
+    it("refuses what still waits when the handle closes", async () => {
+      gate.hold("next");
+      const answers = [query({}, slow), query({}, slow)];
+      await gate.arrival("next");
+      const closing = slow.close();
+      gate.release();
+      await closing;
+      expect((await Promise.all(answers))[1]).toBe("FILE_CLOSED");
+    });
+
+    it("leaves nothing open behind a pattern that it refuses", async () => {
+      const before = gate.open;
+      for (const fileName of ["*".repeat(256), "a|*"]) {
+        expect(await query({ fileName }, slow)).toBe("OBJECT_NAME_INVALID");
+      }
+      expect(gate.open).toBe(before);
+    });
   });
 
   it("lists a directory of many entries", async () => {
