@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { FileAttribute } from "../../nt/attributes.ts";
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { type FileTime, fileTimeFromMilliseconds } from "../../nt/filetime.ts";
 import type { Clock } from "../server-context.ts";
-import { CompletionFilter } from "../wire/constants.ts";
+import { archiveWith } from "./archive.ts";
 import { keepFrozenTimes } from "./frozen-times.ts";
 import type { FileOpen } from "./open.ts";
 import type { SharedFile } from "./shared-file.ts";
@@ -37,9 +36,7 @@ export function writeDeferred(open: FileOpen, clock: Clock, write: () => Awaitab
   const until = deferred === undefined ? clock.now() + DELAY : Number.POSITIVE_INFINITY;
   return chain(file.node.stat(), ({ lastWriteTime, attributes }) => {
     file.deferredWriteTime = { shown: lastWriteTime, until, clock };
-    if ((attributes & FileAttribute.ARCHIVE) !== 0) return write();
-    file.pendingNotifications |= CompletionFilter.ATTRIBUTES;
-    return chain(file.node.setBasic({ attributes: attributes | FileAttribute.ARCHIVE }), write);
+    return chain(archiveWith(file, attributes), write);
   });
 }
 

@@ -102,11 +102,11 @@ function withFacts(
   return chain(factsOf(open), (facts) => respond(request, (writer) => encode(writer, facts)));
 }
 
-/** Links that wait for their deletion are counted no more (MS-FSA 2.1.5.12.27). */
+/** Links that wait for their deletion are counted no more (MS-FSA 2.1.5.12.27); the storage itself counts none that have gone. */
 export function standardInformation(open: FileOpen, facts: FileFacts): FileStandardInformation {
   const { file, link, stream } = open;
   let numberOfLinks = facts.directory ? 1 : facts.links;
-  for (const { deletePending } of file.links) if (deletePending) numberOfLinks--;
+  for (const { deletePending, removal } of file.links) if (deletePending && removal !== "done") numberOfLinks--;
   return {
     allocationSize: facts.allocationSize,
     endOfFile: facts.endOfFile,

@@ -6,6 +6,7 @@ import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
+import { archive } from "../../state/archive.ts";
 import { everythingFrom } from "../../state/data-changes.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
@@ -116,15 +117,18 @@ function resize(request: Request, open: FileOpen, change: () => Awaitable<void>)
   return chain(changed, () => reportResized(open, RESIZE_FILTER));
 }
 
-/** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file. */
+/** MS-FSA 2.1.5.15.1: an allocation below the end of file cuts the file, but only by whole allocation units, as NTFS does (<178>). */
 function setAllocation(request: Request, open: FileOpen, allocationSize: bigint): Awaitable<void> {
   const data = writableStream(open);
   const size = checkedSize(open, allocationSize);
+  const unit = open.file.volume.info.allocationUnit;
+  const allocated = Math.ceil(size / unit) * unit;
   return resize(request, open, () =>
     open.stream.changes.run(everythingFrom(size), () =>
       chain(data.size(), ({ endOfFile }) => {
         if (size >= endOfFile) return data.setAllocation(size);
-        return chain(data.setEndOfFile(size), () => data.setAllocation(size));
+        if (allocated >= endOfFile) return data.setAllocation(endOfFile);
+        return chain(data.setEndOfFile(allocated), () => data.setAllocation(allocated));
       }),
     ),
   );
@@ -164,7 +168,7 @@ function setMode(open: FileOpen, mode: number): void {
 function setExtendedAttributes(open: FileOpen, input: Buffer): Awaitable<void> {
   const attributes = decodeFullEaList(input).map((ea) => ({ ...ea, value: Buffer.from(ea.value) }));
   return chain(
-    keepFrozenTimes(open, () => open.file.node.setExtendedAttributes(attributes)),
+    keepFrozenTimes(open, () => chain(open.file.node.setExtendedAttributes(attributes), () => archive(open.file))),
     () => reportModified(open, CompletionFilter.EA | CompletionFilter.ATTRIBUTES),
   );
 }

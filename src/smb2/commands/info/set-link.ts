@@ -4,6 +4,8 @@ import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
+import { archive } from "../../state/archive.ts";
+import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { reportLink } from "../../state/report-change.ts";
 import { samePath } from "../../state/shared-file.ts";
@@ -19,6 +21,8 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
   const { file } = open;
   const { files } = open.tree;
   if (files === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
+  // Names are the file's, not a stream's.
+  if (open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (file.node.directory) throw new SmbError(NtStatus.FILE_IS_A_DIRECTORY);
   if (open.link.deletePending) throw new SmbError(NtStatus.ACCESS_DENIED);
   // The path is relative to the share, yet some clients begin it with a backslash.
@@ -43,8 +47,9 @@ export async function setLink(request: Request, open: FileOpen, info: FileRename
       });
     }
     if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-    await file.volume.link(file.node, target, info.replaceIfExists);
+    await keepFrozenTimes(open, () => file.volume.link(file.node, target, info.replaceIfExists));
     reportLink(files, target, existing?.path, open.lease?.parentId);
+    await keepFrozenTimes(open, () => archive(file));
   } finally {
     await existing?.file.close();
   }

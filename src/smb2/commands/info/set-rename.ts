@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { FileAttribute } from "../../../nt/attributes.ts";
 import type { FileTime } from "../../../nt/filetime.ts";
 import { parseSharePath } from "../../../nt/names.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { NtPath, OpenedFile, Volume } from "../../../vfs/volume.ts";
 import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
+import { archive } from "../../state/archive.ts";
 import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { reportRename } from "../../state/report-change.ts";
@@ -115,7 +115,7 @@ async function renameLink(request: Request, open: FileOpen, wanted: Rename): Pro
       tunnelled,
     });
     reportRename(open, from, to, existing?.file.fileId === node.fileId ? undefined : existing?.path);
-    if (!node.directory) await markForArchive(open);
+    await keepFrozenTimes(open, () => archive(file));
   } finally {
     await existing?.file.close();
   }
@@ -154,13 +154,6 @@ async function storedParent(volume: Volume, from: NtPath, target: NtPath): Promi
   const parent = await volume.open(wanted);
   await parent?.file.close();
   return parent?.path ?? wanted;
-}
-
-async function markForArchive(open: FileOpen): Promise<void> {
-  const { node } = open.file;
-  const { attributes } = await node.stat();
-  if ((attributes & FileAttribute.ARCHIVE) !== 0) return;
-  await keepFrozenTimes(open, () => node.setBasic({ attributes: attributes | FileAttribute.ARCHIVE }));
 }
 
 /** Handles below a directory that are only cached give way to its new name (MS-FSA 2.1.4.2). */

@@ -8,6 +8,8 @@ import { mergeSecurityInformation, SecurityInformation } from "../../../nt/secur
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import { awaitRevocation } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
+import { archive } from "../../state/archive.ts";
+import { keepFrozenTimes } from "../../state/frozen-times.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
 import { reportModified } from "../../state/report-change.ts";
 import { CompletionFilter } from "../../wire/constants.ts";
@@ -21,7 +23,8 @@ export function setSecurity(request: Request, open: FileOpen, message: SetInfoRe
   if ((parts & (SACL | SCOPE | BACKUP)) !== 0) requireAccess(open, Access.ACCESS_SYSTEM_SECURITY);
   if ((parts & (DACL | ATTRIBUTE | BACKUP)) !== 0) requireAccess(open, Access.WRITE_DAC);
   if ((parts & (OWNER | GROUP | LABEL | BACKUP)) !== 0) requireAccess(open, Access.WRITE_OWNER);
-  const { node, volume } = open.file;
+  const { file } = open;
+  const { node, volume } = file;
   if (volume.info.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
   const { identity } = request.session;
   if (identity === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
@@ -34,9 +37,9 @@ export function setSecurity(request: Request, open: FileOpen, message: SetInfoRe
       if ((parts & (OWNER | BACKUP)) !== 0 && owner !== undefined && owner !== readSecurityDescriptor(current).owner) {
         if (!mayAssignOwner(identity, owner)) throw new SmbError(NtStatus.INVALID_OWNER);
       }
-      return chain(node.setSecurity(mergeSecurityInformation(current, input, parts, node.directory)), () =>
-        reportModified(open, CompletionFilter.SECURITY),
-      );
+      const merged = mergeSecurityInformation(current, input, parts, node.directory);
+      const changed = keepFrozenTimes(open, () => chain(node.setSecurity(merged), () => archive(file)));
+      return chain(changed, () => reportModified(open, CompletionFilter.SECURITY));
     },
   );
 }

@@ -21,6 +21,7 @@ import {
 } from "../../../../src/smb2/wire/fscc/fs-info.ts";
 import { decodeFileNameInformation } from "../../../../src/smb2/wire/fscc/name-info.ts";
 import { decodeFileIdInformation, decodeFileInternalInformation } from "../../../../src/smb2/wire/fscc/open-info.ts";
+import { encodeFileLinkInformation, FileDispositionFlag } from "../../../../src/smb2/wire/fscc/rename-info.ts";
 import { decodeFileStandardInformation } from "../../../../src/smb2/wire/fscc/size-info.ts";
 import { decodeFileStreamInformation } from "../../../../src/smb2/wire/fscc/stream-info.ts";
 import { decodeOutputBuffer } from "../../../../src/smb2/wire/output-buffer.ts";
@@ -129,6 +130,23 @@ describe("QUERY_INFO of files", () => {
       deletePending: true,
       numberOfLinks: 0,
     });
+  });
+
+  it("counts the links that remain when one has gone with POSIX semantics", async () => {
+    const { DELETE, POSIX_SEMANTICS } = FileDispositionFlag;
+    const remaining = await tree.createFile("remaining");
+    const writer = new Writer();
+    encodeFileLinkInformation(writer, { replaceIfExists: false, rootDirectory: 0n, fileName: "going" });
+    await remaining.setInfo(F.FileLinkInformation, writer.view());
+    const reader = await tree.create("going");
+    const deleter = await tree.create("going");
+    await deleter.setInfo(F.FileDispositionInformationEx, Buffer.from([DELETE | POSIX_SEMANTICS, 0, 0, 0]));
+    const standard = async (file: SmbFile) =>
+      decodeFileStandardInformation(await query(file, F.FileStandardInformation));
+    expect(await standard(remaining)).toMatchObject({ deletePending: false, numberOfLinks: 1 });
+    await deleter.close();
+    expect(await standard(remaining)).toMatchObject({ deletePending: false, numberOfLinks: 1 });
+    expect(await standard(reader)).toMatchObject({ deletePending: true, numberOfLinks: 1 });
   });
 
   it("enumerates extended attributes from where the handle stands", async () => {

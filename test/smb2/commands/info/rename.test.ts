@@ -14,6 +14,7 @@ import {
   FileRenameFlag,
 } from "../../../../src/smb2/wire/fscc/rename-info.ts";
 import { decodeFileStreamInformation } from "../../../../src/smb2/wire/fscc/stream-info.ts";
+import { basic, setBasic } from "../../../support/basic-information.ts";
 import { ServerHarness, statusOf } from "../../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";
 
@@ -267,6 +268,19 @@ describe("FileLinkInformation", () => {
     await tree.put("third", "other");
     await link(file, "third", true);
     expect((await tree.get("third")).toString()).toBe("content");
+  });
+
+  it("marks the file for archiving", async () => {
+    const file = await tree.createFile("file");
+    await setBasic(file, { attributes: FileAttribute.NORMAL });
+    await link(file, "second");
+    expect((await basic(file)).attributes).toBe(FileAttribute.ARCHIVE);
+  });
+
+  it("has no names for streams", async () => {
+    const stream = await tree.createFile("file:stream");
+    expect(await statusOf(link(stream, "other"))).toBe("STATUS_INVALID_PARAMETER");
+    expect(await statusOf(tree.create("other"))).toBe("STATUS_OBJECT_NAME_NOT_FOUND");
   });
 
   it("has no names for directories", async () => {

@@ -4,25 +4,14 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Access } from "../../../../src/nt/access-mask.ts";
 import { FileAttribute } from "../../../../src/nt/attributes.ts";
 import { type FileTime, fileTimeFromMilliseconds } from "../../../../src/nt/filetime.ts";
-import { Reader, Writer } from "../../../../src/smb2/wire/cursor.ts";
-import {
-  decodeFileBasicInformation,
-  encodeFileBasicChange,
-  type FileBasicInformation,
-} from "../../../../src/smb2/wire/fscc/basic-info.ts";
+import { Writer } from "../../../../src/smb2/wire/cursor.ts";
 import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
 import { encodeFileEndOfFileInformation } from "../../../../src/smb2/wire/fscc/size-info.ts";
+import { basic, setBasic } from "../../../support/basic-information.ts";
 import { ServerHarness, statusOf } from "../../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";
 
 const F = FileInformationClass;
-const KEEP: FileBasicInformation = {
-  creationTime: 0n,
-  lastAccessTime: 0n,
-  lastWriteTime: 0n,
-  changeTime: 0n,
-  attributes: 0,
-};
 
 let harness: ServerHarness;
 let tree: SmbTree;
@@ -31,16 +20,6 @@ beforeEach(async () => {
   harness = await ServerHarness.start();
   tree = await harness.mount();
 });
-
-function setBasic(file: SmbFile, change: Partial<FileBasicInformation>): Promise<void> {
-  const writer = new Writer();
-  encodeFileBasicChange(writer, { ...KEEP, ...change });
-  return file.setInfo(F.FileBasicInformation, writer.view());
-}
-
-async function basic(file: SmbFile): Promise<FileBasicInformation> {
-  return decodeFileBasicInformation(new Reader(await file.queryInfo(F.FileBasicInformation)));
-}
 
 const now = (): FileTime => fileTimeFromMilliseconds(harness.clock.now());
 

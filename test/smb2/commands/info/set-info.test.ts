@@ -14,9 +14,11 @@ import { WellKnownSid } from "../../../../src/nt/sid.ts";
 import { CreateOption, InfoType } from "../../../../src/smb2/wire/constants.ts";
 import { Reader, Writer } from "../../../../src/smb2/wire/cursor.ts";
 import { FileInformationClass, FileSystemInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
+import { encodeFullEaList } from "../../../../src/smb2/wire/fscc/ea-info.ts";
 import { encodeFileDispositionInformationEx, FileDispositionFlag } from "../../../../src/smb2/wire/fscc/rename-info.ts";
 import { decodeFileStandardInformation } from "../../../../src/smb2/wire/fscc/size-info.ts";
 import { MemoryVolume } from "../../../../src/vfs/memory/memory-volume.ts";
+import { basic, setBasic } from "../../../support/basic-information.ts";
 import { bob, ServerHarness, statusOf } from "../../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";
 
@@ -48,8 +50,19 @@ describe("SET_INFO of sizes", () => {
     expect((await standard(file)).endOfFile).toBe(100);
     await number(file, F.FileAllocationInformation, 1_000_000n);
     expect(await standard(file)).toMatchObject({ endOfFile: 100 });
+    await number(file, F.FileAllocationInformation, 0n);
+    expect(await standard(file)).toMatchObject({ endOfFile: 0, allocationSize: 0 });
+  });
+
+  // MS-FSA 2.1.5.15.1 <178>: FAT would cut at the byte, NTFS does not.
+  it("cuts whole allocation units off, and nothing less", async () => {
+    const unit = harness.volume.info.allocationUnit;
+    const file = await tree.createFile("file");
+    await file.write(0, Buffer.alloc(unit + 10, "x"));
+    await number(file, F.FileAllocationInformation, BigInt(unit + 1));
+    expect((await standard(file)).endOfFile).toBe(unit + 10);
     await number(file, F.FileAllocationInformation, 4n);
-    expect((await file.read(0, 10)).toString()).toBe("cont");
+    expect(await standard(file)).toMatchObject({ endOfFile: unit, allocationSize: unit });
   });
 
   it.each([F.FileEndOfFileInformation, F.FileAllocationInformation])("checks class %i", async (informationClass) => {
@@ -167,6 +180,17 @@ describe("FileDispositionInformation", () => {
   });
 });
 
+describe("SET_INFO of extended attributes", () => {
+  it("marks a file for archiving", async () => {
+    const file = await tree.createFile("file");
+    await setBasic(file, { attributes: FileAttribute.NORMAL });
+    const writer = new Writer();
+    encodeFullEaList(writer, [{ name: "COLOUR", flags: 0, value: Buffer.from("red") }]);
+    await file.setInfo(F.FileFullEaInformation, writer.view());
+    expect((await basic(file)).attributes).toBe(FileAttribute.ARCHIVE);
+  });
+});
+
 describe("SET_INFO of security descriptors", () => {
   const { OWNER, DACL, SACL } = SecurityInformation;
   const set = (file: SmbFile, additionalInformation: number, descriptor: Buffer) =>
@@ -192,6 +216,16 @@ describe("SET_INFO of security descriptors", () => {
     expect(now.dacl?.aces).toHaveLength(1);
     await file.close();
     expect(await statusOf(tree.create("file", { desiredAccess: Access.WRITE_DATA }))).toBe("STATUS_ACCESS_DENIED");
+  });
+
+  it("marks a file for archiving, and leaves a change time alone that the handle has set", async () => {
+    const file = await tree.createFile("file");
+    await setBasic(file, { attributes: FileAttribute.NORMAL, changeTime: 1234n });
+    await set(file, DACL, readers);
+    expect(await basic(file)).toMatchObject({ attributes: FileAttribute.ARCHIVE, changeTime: 1234n });
+    const directory = await tree.createDirectory("dir");
+    await set(directory, DACL, readers);
+    expect((await basic(directory)).attributes).toBe(FileAttribute.DIRECTORY);
   });
 
   it("gives files only to owners whom the user may name", async () => {
