@@ -31,7 +31,7 @@ import {
 import { RpcFault } from "./fault.ts";
 import type { RpcInterface } from "./interface.ts";
 import { NdrError, NdrReader, NdrWriter } from "./ndr.ts";
-import type { NamedPipe, RpcEnvironment } from "./pipe.ts";
+import type { NamedPipe, PipeContents, RpcEnvironment } from "./pipe.ts";
 
 /** Stub octets of one request over all of its fragments; MS-RPCE 3.3.3.5.4 allows up to 4 MB. */
 const MAX_REQUEST_SIZE = 1024 * 1024;
@@ -39,6 +39,8 @@ const MAX_REQUEST_SIZE = 1024 * 1024;
 const MAX_PENDING_SIZE = 1024 * 1024;
 /** Presentation contexts of one pipe. */
 const MAX_CONTEXTS = 32;
+
+const NOTHING = Buffer.alloc(0);
 
 export interface ConnectionOptions {
   /** The pipe's name, without a leading backslash. */
@@ -116,6 +118,12 @@ export class RpcConnection implements NamedPipe {
     }
     this.#outgoing.shift();
     return { data, more: false };
+  }
+
+  peek(): PipeContents {
+    const [first] = this.#outgoing;
+    if (first === undefined && this.#disconnected) throw new SmbError(NtStatus.PIPE_DISCONNECTED);
+    return { first: first ?? NOTHING, available: this.#outgoingSize, messages: this.#outgoing.length };
   }
 
   close(): void {

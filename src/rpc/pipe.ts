@@ -41,7 +41,18 @@ export interface NamedPipe {
    * (STATUS_BUFFER_OVERFLOW). `undefined`: nothing to read yet.
    */
   read(maximum: number): { readonly data: Buffer; readonly more: boolean } | undefined;
+  /** What {@link read} would find. @throws SmbError PIPE_DISCONNECTED when there is nothing, and nothing will come */
+  peek(): PipeContents;
   close(): void;
+}
+
+/** Answers that wait to be read. */
+export interface PipeContents {
+  /** What is left of the oldest message: a view, empty where there is none. */
+  readonly first: Buffer;
+  /** Bytes of all messages. */
+  readonly available: number;
+  readonly messages: number;
 }
 
 export interface PipeService {

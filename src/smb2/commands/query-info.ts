@@ -6,6 +6,7 @@ import type { Request } from "../request.ts";
 import { requireFile } from "../state/open.ts";
 import { InfoType } from "../wire/constants.ts";
 import { type QueryRule, queryFileRule, queryFileSystemRule } from "../wire/fscc/classes.ts";
+import { EMPTY } from "../wire/layout.ts";
 import { decodeQueryInfoRequest, type QueryInfoRequest } from "../wire/query-info.ts";
 import { command } from "./command.ts";
 import { queryFile } from "./info/query-file.ts";
@@ -58,5 +59,8 @@ function checkLength(
   } catch (error) {
     refuseClass(request, message.infoType, message.fileInfoClass, error);
   }
-  if (message.outputBufferLength < rule.minimumLength) throw new SmbError(NtStatus.INFO_LENGTH_MISMATCH);
+  if (message.outputBufferLength >= rule.minimumLength) return;
+  // SMB 3.1.1 has an empty error context here (MS-SMB2 3.3.5.20.1, 3.3.5.20.2).
+  request.errorData = EMPTY;
+  throw new SmbError(NtStatus.INFO_LENGTH_MISMATCH);
 }

@@ -8,6 +8,7 @@ import type { PipeOpen } from "../state/open.ts";
 import { Channel } from "../wire/constants.ts";
 import { decodeReadRequest, encodeReadResponseHeader, type ReadRequest } from "../wire/read.ts";
 import { command } from "./command.ts";
+import { nextAnswer } from "./pipe-io.ts";
 
 /** Largest offset + length of a read (MS-FSA 2.1.5.3): signed 64 bits. */
 const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
@@ -55,40 +56,10 @@ function handle(request: Request, message: ReadRequest): Awaitable<void> {
   });
 }
 
-/** Takes the next answer of a pipe, or waits for one (MS-SMB2 3.3.5.12). */
+/** Takes the next answer of a pipe, or waits for one. */
 function readPipe(request: Request, open: PipeOpen, message: ReadRequest): Awaitable<void> {
-  const take = (): boolean => {
-    const answer = open.pipe.read(message.length);
-    if (answer === undefined) return false;
-    if (answer.more) request.status = NtStatus.BUFFER_OVERFLOW;
-    encodeReadResponseHeader(request.writer, answer.data.length, 0);
-    request.data = answer.data;
-    return true;
-  };
-  if (take()) return;
-  return new Promise<void>((resolve, reject) => {
-    const attempt = () => {
-      try {
-        if (open.closing) reject(new SmbError(NtStatus.PIPE_DISCONNECTED));
-        else if (take()) resolve();
-        else open.waitingReads.push(attempt);
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const giveUp = () => {
-      const index = open.waitingReads.indexOf(attempt);
-      if (index >= 0) open.waitingReads.splice(index, 1);
-    };
-    open.waitingReads.push(attempt);
-    try {
-      request.goAsync(() => {
-        giveUp();
-        reject(new SmbError(NtStatus.CANCELLED));
-      });
-    } catch (error) {
-      giveUp();
-      reject(error);
-    }
+  return chain(nextAnswer(request, open, message.length), (data) => {
+    encodeReadResponseHeader(request.writer, data.length, 0);
+    request.data = data;
   });
 }

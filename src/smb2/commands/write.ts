@@ -11,6 +11,7 @@ import { writeDeferred } from "../state/write-time.ts";
 import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts";
 import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
 import { command } from "./command.ts";
+import { writePipe } from "./pipe-io.ts";
 
 /** Largest offset + length of a write (MS-FSA 2.1.5.4): signed 64 bits. */
 const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
@@ -31,9 +32,8 @@ function handle(request: Request, message: WriteRequest): Awaitable<void> {
   if (data.length > server.context.options.maxWriteSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (message.channel !== Channel.NONE) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (open.kind === "pipe") {
-    open.pipe.write(data);
+    writePipe(open, data);
     encodeWriteResponse(request.writer, { count: data.length });
-    for (const wake of open.waitingReads.splice(0)) wake();
     return;
   }
   const { stream } = open;

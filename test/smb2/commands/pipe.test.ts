@@ -3,7 +3,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { rpcBind } from "../../../conformance/fuzz/templates.ts";
 import { statusName } from "../../../src/nt/status.ts";
+import { Reader } from "../../../src/smb2/wire/cursor.ts";
+import { FileInformationClass } from "../../../src/smb2/wire/fscc/classes.ts";
+import { decodePipePeek } from "../../../src/smb2/wire/fscc/pipe.ts";
+import { decodeFilePipeLocalInformation, PipeState } from "../../../src/smb2/wire/fscc/pipe-info.ts";
 import { Fsctl } from "../../../src/smb2/wire/fsctl.ts";
+import { decodeIoctlResponse } from "../../../src/smb2/wire/ioctl.ts";
 import { decodeReadResponse } from "../../../src/smb2/wire/read.ts";
 import { ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../support/smb-client.ts";
@@ -42,11 +47,51 @@ describe("a named pipe", () => {
     expect(whole.readUInt16LE(8)).toBe(whole.length);
   });
 
+  const peek = async (maxOutputResponse: number) => {
+    const reply = await pipe.exchange(requests.ioctl(Fsctl.PIPE_PEEK, pipe.fileId, { maxOutputResponse }));
+    return { status: statusName(reply.status), output: decodeIoctlResponse(reply.reader).output };
+  };
+
+  it("lets answers be looked at", async () => {
+    const nothing = { namedPipeState: PipeState.CONNECTED, readDataAvailable: 0, numberOfMessages: 0 };
+    expect(decodePipePeek(new Reader((await peek(4096)).output))).toMatchObject(nothing);
+    await pipe.write(0, rpcBind());
+    const short = await peek(20);
+    expect(short.status).toBe("STATUS_BUFFER_OVERFLOW");
+    expect(short.output.length).toBe(20);
+    const { status, output } = await peek(4096);
+    expect(status).toBe("STATUS_SUCCESS");
+    const seen = decodePipePeek(new Reader(output));
+    const local = await pipe.queryInfo(FileInformationClass.FilePipeLocalInformation);
+    const answer = await pipe.read(0, 4096);
+    expect(seen).toMatchObject({ readDataAvailable: answer.length, numberOfMessages: 1, messageLength: answer.length });
+    expect(seen.data).toEqual(answer);
+    expect(decodeFilePipeLocalInformation(new Reader(local)).readDataAvailable).toBe(answer.length);
+    expect(decodePipePeek(new Reader((await peek(4096)).output))).toMatchObject(nothing);
+    expect((await peek(0)).status).toBe("STATUS_BUFFER_OVERFLOW");
+  });
+
+  it("lets a transceive wait until the request is whole", async () => {
+    const transceive = pipe.submit(
+      requests.ioctl(Fsctl.PIPE_TRANSCEIVE, pipe.fileId, { input: rpcBind().subarray(0, 30), maxOutputResponse: 4096 }),
+    );
+    await transceive.pending;
+    await pipe.write(0, rpcBind().subarray(30));
+    expect(decodeIoctlResponse((await transceive.reply).reader).output.readUInt8(2)).toBe(12);
+  });
+
   it("lets a reader wait for its answer", async () => {
     const waiting = read();
     await waiting.pending;
     await pipe.write(0, rpcBind());
     expect(await status(waiting)).toBe("STATUS_SUCCESS");
+  });
+
+  it("tells a reader that no answer will come", async () => {
+    const waiting = read();
+    await waiting.pending;
+    expect(await statusOf(pipe.write(0, Buffer.alloc(16)))).toBe("STATUS_INVALID_PARAMETER");
+    expect(await status(waiting)).toBe("STATUS_PIPE_DISCONNECTED");
   });
 
   it("lets a reader give up", async () => {

@@ -1,25 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Awaitable } from "../../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { Request } from "../../request.ts";
-import { Reader } from "../../wire/cursor.ts";
-import { decodePipeWait } from "../../wire/fscc/pipe.ts";
+import { Reader, Writer } from "../../wire/cursor.ts";
+import { decodePipeWait, encodePipePeek } from "../../wire/fscc/pipe.ts";
+import { PipeState } from "../../wire/fscc/pipe-info.ts";
 import type { IoctlRequest } from "../../wire/ioctl.ts";
+import { nextAnswer, writePipe } from "../pipe-io.ts";
 import { NO_OUTPUT } from "./fsctl.ts";
 
 /** FSCTL_PIPE_TRANSCEIVE (MS-SMB2 3.3.5.15.3): a write and a read in one. */
-export function pipeTransceive(request: Request, ioctl: IoctlRequest): Buffer {
-  const { pipe } = request.pipeOpen;
-  pipe.write(ioctl.input);
-  const answer = pipe.read(ioctl.maxOutputResponse);
-  if (answer === undefined) return NO_OUTPUT;
-  if (answer.more) request.status = NtStatus.BUFFER_OVERFLOW;
-  return answer.data;
+export function pipeTransceive(request: Request, ioctl: IoctlRequest): Awaitable<Buffer> {
+  const open = request.pipeOpen;
+  writePipe(open, ioctl.input);
+  return nextAnswer(request, open, ioctl.maxOutputResponse);
 }
 
-/** FSCTL_PIPE_PEEK (MS-SMB2 3.3.5.15.4) is answered by no pipe here: their answers are complete when they can be read. */
-export function pipePeek(): Buffer {
-  throw new SmbError(NtStatus.NOT_SUPPORTED);
+/** FSCTL_PIPE_PEEK (MS-SMB2 3.3.5.15.4): what is to be read, and as much of the first message as there is room for. */
+export function pipePeek(request: Request, ioctl: IoctlRequest): Buffer {
+  const { first, available, messages } = request.pipeOpen.pipe.peek();
+  const writer = new Writer();
+  encodePipePeek(writer, {
+    namedPipeState: PipeState.CONNECTED,
+    readDataAvailable: available,
+    numberOfMessages: messages,
+    messageLength: first.length,
+    data: first,
+  });
+  const output = writer.view();
+  if (output.length <= ioctl.maxOutputResponse) return output;
+  request.status = NtStatus.BUFFER_OVERFLOW;
+  return output.subarray(0, ioctl.maxOutputResponse);
 }
 
 /** FSCTL_PIPE_WAIT (MS-SMB2 3.3.5.15.10): pipes are always free. */

@@ -65,7 +65,7 @@ export function queryPipe(request: Request, open: PipeOpen, message: QueryInfoRe
           maximumInstances: UNLIMITED_INSTANCES,
           currentInstances: 1,
           inboundQuota: QUOTA,
-          readDataAvailable: 0,
+          readDataAvailable: open.pipe.peek().available,
           outboundQuota: QUOTA,
           writeQuotaAvailable: QUOTA,
           namedPipeState: PipeState.CONNECTED,

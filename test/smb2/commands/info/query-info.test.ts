@@ -115,6 +115,23 @@ describe("QUERY_INFO of files", () => {
     if (output !== undefined) expect(output.length).toBeLessThanOrEqual(outputBufferLength);
   });
 
+  it.each([Dialect.SMB_3_0_2, Dialect.SMB_3_1_1])(
+    "has no error data for a short buffer (dialect %i)",
+    async (dialect) => {
+      const file = await (await harness.mount("data", { negotiate: { dialects: [dialect] } })).createFile("file");
+      for (const [informationClass, options] of [
+        [F.FileBasicInformation, {}],
+        [FS.FileFsSizeInformation, FILE_SYSTEM],
+      ] as const) {
+        const { status, reply } = await raw(file, informationClass, { ...options, outputBufferLength: 0 });
+        expect(status).toBe("STATUS_INFO_LENGTH_MISMATCH");
+        reply.reader.seek(64);
+        const error = reply.reader.bytes(8).toString("hex");
+        expect(error).toBe(dialect === Dialect.SMB_3_1_1 ? "0900010008000000" : "0900000000000000");
+      }
+    },
+  );
+
   it("logs the class that it refuses", async () => {
     const file = await tree.createFile("file");
     await raw(file, 201, {});
