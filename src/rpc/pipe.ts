@@ -16,6 +16,33 @@ export interface ShareListing {
   readonly securityDescriptor?: Buffer;
 }
 
+/** A session as the srvsvc interface reports it (MS-SRVS 2.2.4.15, MS-SMB2 3.3.4.18). */
+export interface SessionListing {
+  /** Address of the client. */
+  readonly client: string;
+  /** Empty where nobody has logged on. */
+  readonly userName: string;
+  readonly guest: boolean;
+  /** Handles of files and pipes. */
+  readonly opens: number;
+  /** Milliseconds since the session began. */
+  readonly connectedFor: number;
+  /** Milliseconds since its last request. */
+  readonly idleFor: number;
+}
+
+/** An open file or pipe as the srvsvc interface reports it (MS-SRVS 2.2.4.7, MS-SMB2 3.3.4.20). */
+export interface FileListing {
+  /** 32 bits. */
+  readonly id: number;
+  /** PERM_FILE_READ and others (MS-SRVS 2.2.4.7). */
+  readonly permissions: number;
+  readonly locks: number;
+  readonly path: string;
+  /** Empty while the handle waits for its client to come back. */
+  readonly userName: string;
+}
+
 /** What the RPC interfaces may know of the server. */
 export interface RpcEnvironment {
   readonly serverName: string;
@@ -25,6 +52,8 @@ export interface RpcEnvironment {
   readonly domainSid: string;
   /** Shares that this caller may see. */
   shares(caller: Identity): readonly ShareListing[];
+  sessions(): readonly SessionListing[];
+  openFiles(): readonly FileListing[];
   /** SID text to account, and back, for lsarpc; `undefined` where unknown. */
   lookupSid(sid: string): { readonly name: string; readonly domain: string; readonly type: number } | undefined;
   lookupName(

@@ -25,6 +25,7 @@ import {
 import type { PersistentOpenStore } from "../smb2/state/persistent-open.ts";
 import { recoverOpens } from "../smb2/state/recover-opens.ts";
 import { AccountDirectory } from "./account-directory.ts";
+import { listOpenFiles, listSessions } from "./activity.ts";
 import { systemClock } from "./clock.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./config/units.ts";
 import { Listener } from "./listener.ts";
@@ -32,7 +33,7 @@ import { silentLog } from "./log.ts";
 import { noMetrics } from "./metrics.ts";
 import { reachableInterfaces } from "./network-interfaces.ts";
 import { createShare, type ShareOptions } from "./share.ts";
-import { shareKey } from "./share-name.ts";
+import { shareKey, sharePath } from "./share-name.ts";
 import { StartupError } from "./startup-error.ts";
 
 /** Characters of a NetBIOS name (MS-NLMP 2.2.2.1). */
@@ -251,6 +252,8 @@ export class Server {
         comment: options.comment ?? "",
         domainSid: accounts.machineSid,
         shares: (caller) => this.#listShares((share) => share.maximalAccess(caller) !== 0),
+        sessions: () => (this.#running === undefined ? [] : listSessions(this.#running.smb, clock.now())),
+        openFiles: () => (this.#running === undefined ? [] : listOpenFiles(this.#running.smb)),
         lookupSid: (sid) => directory.lookupSid(sid),
         lookupName: (name) => directory.lookupName(name),
       },
@@ -283,8 +286,7 @@ export class Server {
           name: share.name,
           comment: share.comment,
           type: (share.name.endsWith("$") ? ShareType.SPECIAL : 0) + ShareType.DISKTREE,
-          // Clients have no use for the path on the server, and need not know it.
-          path: `C:\\${share.name}`,
+          path: sharePath(share.name),
           currentUsers: this.#currentUsers(share),
         });
       }

@@ -40,3 +40,8 @@ export function shareNameProblem(name: string): string | undefined {
 export function shareKey(name: string): string {
   return foldName(name);
 }
+
+/** What clients are told is the path of a share. They have no use for the one on the server, and need not know it. */
+export function sharePath(name: string): string {
+  return `C:\\${name}`;
+}

@@ -3,7 +3,14 @@
 import type { Identity } from "../../src/auth/auth.ts";
 import { PduType, uuidToBytes } from "../../src/rpc/dcerpc.ts";
 import { NdrReader, type NdrWriter } from "../../src/rpc/ndr.ts";
-import type { NamedPipe, PipeService, RpcEnvironment, ShareListing } from "../../src/rpc/pipe.ts";
+import type {
+  FileListing,
+  NamedPipe,
+  PipeService,
+  RpcEnvironment,
+  SessionListing,
+  ShareListing,
+} from "../../src/rpc/pipe.ts";
 import { createPipeService } from "../../src/rpc/service.ts";
 
 export const DOMAIN_SID = "S-1-5-21-1000-2000-3000";
@@ -42,6 +49,16 @@ export const defaultShares: readonly ShareListing[] = [
   { name: "IPC$", comment: "IPC Service", type: 0x8000_0003, path: "", currentUsers: 1 },
 ];
 
+export const defaultSessions: readonly SessionListing[] = [
+  { client: "192.0.2.7", userName: "alice", guest: false, opens: 2, connectedFor: 65_999, idleFor: 1000 },
+  { client: "2001:db8::1", userName: "guest", guest: true, opens: 0, connectedFor: 3000, idleFor: -5 },
+];
+
+export const defaultFiles: readonly FileListing[] = [
+  { id: 7, permissions: 3, locks: 2, path: "C:\\data\\dir\\file", userName: "alice" },
+  { id: 0xffff_fff0, permissions: 1, locks: 0, path: "C:\\data2", userName: "" },
+];
+
 const accounts = [
   { sid: `${DOMAIN_SID}-1001`, name: "alice", domain: "TESSERA", type: 1 },
   { sid: `${DOMAIN_SID}-513`, name: "users", domain: "TESSERA", type: 2 },
@@ -56,6 +73,8 @@ export function environment(overrides: Partial<RpcEnvironment> = {}): RpcEnviron
     comment: "A file server",
     domainSid: DOMAIN_SID,
     shares: () => defaultShares,
+    sessions: () => defaultSessions,
+    openFiles: () => defaultFiles,
     lookupSid: (sid) => accounts.find((account) => account.sid === sid),
     lookupName: (name) => {
       const wanted = name.slice(name.lastIndexOf("\\") + 1).toLowerCase();

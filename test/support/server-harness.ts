@@ -230,6 +230,8 @@ function testPipes(clock: FakeClock): PipeService {
       shares: () => [],
       lookupSid: () => undefined,
       lookupName: () => undefined,
+      sessions: () => [],
+      openFiles: () => [],
     },
     { now: () => clock.now() },
   );

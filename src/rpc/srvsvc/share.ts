@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type EnumLevel, enumeration } from "../enumeration.ts";
 import { isAdministrator, isAuthenticated, type Operation, type RpcCall } from "../interface.ts";
 import type { NdrWriter } from "../ndr.ts";
-import { NdrError } from "../ndr.ts";
 import type { ShareListing } from "../pipe.ts";
-import { MAX_PREFERRED_LENGTH, Win32Error } from "../win32.ts";
+import { Win32Error } from "../win32.ts";
 
 /** STYPE_CLUSTER_FS, _SOFS, _DFS: never sent to a client (MS-SRVS 3.1.4.8). */
 const STYPE_CLUSTER_MASK = 0x0e000000;
 /** SHI_USES_UNLIMITED (MS-SRVS 2.2.2.3). */
 const SHI_USES_UNLIMITED = 0xffffffff;
-
-/** One information level of a share. */
-interface ShareLevel {
-  /** Levels that show the path and the descriptor are for administrators (MS-SRVS 3.1.4.10). */
-  readonly administrators: boolean;
-  /** Octets of the fixed part, against PreferedMaximumLength. */
-  readonly size: number;
-  readonly strings: (share: ShareListing) => readonly string[];
-  readonly write: (output: NdrWriter, share: ShareListing) => void;
-}
 
 function writeName(output: NdrWriter, share: ShareListing): void {
   output.uniqueString(share.name);
@@ -57,8 +47,8 @@ const nameOnly = (share: ShareListing) => [share.name];
 const nameAndRemark = (share: ShareListing) => [share.name, share.comment];
 const nameRemarkAndPath = (share: ShareListing) => [share.name, share.comment, share.path];
 
-/** MS-SRVS 2.2.4.22 to 2.2.4.27. */
-const levels: ReadonlyMap<number, ShareLevel> = new Map<number, ShareLevel>([
+/** MS-SRVS 2.2.4.22 to 2.2.4.27. Levels that show the path and the descriptor are for administrators (MS-SRVS 3.1.4.10). */
+const levels: ReadonlyMap<number, EnumLevel<ShareListing>> = new Map<number, EnumLevel<ShareListing>>([
   [0, { administrators: false, size: 4, strings: nameOnly, write: writeName }],
   [1, { administrators: false, size: 12, strings: nameAndRemark, write: writeNameTypeRemark }],
   [2, { administrators: true, size: 32, strings: nameRemarkAndPath, write: writeLevel2 }],
@@ -102,68 +92,15 @@ const levels: ReadonlyMap<number, ShareLevel> = new Map<number, ShareLevel>([
   ],
 ]);
 
-function sizeOf(level: ShareLevel, share: ShareListing): number {
-  let size = level.size;
-  for (const text of level.strings(share)) size += (text.length + 1) * 2;
-  return size;
-}
-
 /** NetrShareEnum and NetrShareEnumSticky (MS-SRVS 3.1.4.8, 3.1.4.9): every share comes from the configuration. */
 function shareEnum(accepted: readonly number[]): Operation {
-  return (call, input, output) => {
-    input.uniqueString();
-    const number = input.u32();
-    if (input.u32() !== number) throw new NdrError("level and union discriminant differ");
-    const level = accepted.includes(number) ? levels.get(number) : undefined;
-    if (level === undefined) {
-      output.u32(number);
-      output.u32(number);
-      // The union has an arm, and so a pointer, for each level that exists; another level has neither.
-      if (levels.has(number)) output.pointer(undefined);
-      output.u32(0);
-      output.pointer(undefined);
-      output.u32(Win32Error.INVALID_LEVEL);
-      return;
-    }
-    // The container is [in, out], but what a client puts in it has no meaning; all of them send it empty.
-    input.pointer(() => {
-      if (input.u32() !== 0) throw new NdrError("entries in an enumeration request");
-      input.pointer(() => input.count(0, 1));
-    });
-    const preferred = input.u32();
-    const resume = input.pointer(() => input.u32());
-
-    const refused = !isAuthenticated(call.caller) || (level.administrators && !isAdministrator(call.caller));
-    const shares = refused ? [] : call.environment.shares(call.caller);
-    const start = resume ?? 0;
-    const remaining = shares.slice(start);
-    let taken = remaining.length;
-    if (preferred !== MAX_PREFERRED_LENGTH) {
-      let size = 0;
-      taken = remaining.findIndex((share) => {
-        size += sizeOf(level, share);
-        return size > preferred;
-      });
-      if (taken < 0) taken = remaining.length;
-    }
-    const more = taken < remaining.length;
-    const entries = remaining.slice(0, taken);
-
-    output.construct(() => {
-      output.u32(number);
-      output.u32(number);
-      output.pointer(() =>
-        output.construct(() => {
-          output.u32(entries.length);
-          output.pointer(() => output.conformantArray(entries, (share) => level.write(output, share)));
-        }),
-      );
-    });
-    output.u32(remaining.length);
-    output.pointer(resume === undefined ? undefined : () => output.u32(more ? start + taken : 0));
-    if (refused) output.u32(Win32Error.ACCESS_DENIED);
-    else output.u32(more ? Win32Error.MORE_DATA : Win32Error.SUCCESS);
-  };
+  return enumeration({
+    filters: 0,
+    levels,
+    accepted,
+    list: ({ caller, environment }) =>
+      isAuthenticated(caller) ? environment.shares(caller) : Win32Error.ACCESS_DENIED,
+  });
 }
 
 export const netrShareEnum: Operation = shareEnum([0, 1, 2, 501, 502, 503]);

@@ -2,6 +2,7 @@
 
 import { emptyEnum } from "../empty-enum.ts";
 import type { RpcInterface } from "../interface.ts";
+import { netrFileEnum, netrSessionEnum } from "./activity.ts";
 import { netrRemoteTod, netrServerGetInfo } from "./server.ts";
 import { netrShareEnum, netrShareEnumSticky, netrShareGetInfo } from "./share.ts";
 
@@ -9,10 +10,10 @@ import { netrShareEnum, netrShareEnumSticky, netrShareGetInfo } from "./share.ts
 export const srvsvc: RpcInterface = {
   syntax: { uuid: "4b324fc8-1670-01d3-1278-5a47bf6ee188", major: 3, minor: 0 },
   operations: new Map([
-    // NetrConnectionEnum, NetrFileEnum and NetrSessionEnum (MS-SRVS 3.1.4.1, 3.1.4.2, 3.1.4.5).
+    // NetrConnectionEnum (MS-SRVS 3.1.4.1).
     [8, emptyEnum(1, [0, 1])],
-    [9, emptyEnum(2, [2, 3])],
-    [12, emptyEnum(2, [0, 1, 2, 10, 502])],
+    [9, netrFileEnum],
+    [12, netrSessionEnum],
     [15, netrShareEnum],
     [16, netrShareGetInfo],
     [21, netrServerGetInfo],

@@ -40,7 +40,7 @@ function handle(request: Request, message: SessionSetupRequest): Awaitable<void>
     if (connection.sessions.size >= options.maxSessionsPerConnection) {
       throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
     }
-    const session = new Session(server.allocateSessionId(), connection.dialect);
+    const session = new Session(server.allocateSessionId(), connection.dialect, server.context.clock.now());
     session.encryptData = options.encryption === "required" && connection.cipher !== undefined;
     server.sessions.set(session.sessionId, session);
     connection.sessions.set(session.sessionId, session);

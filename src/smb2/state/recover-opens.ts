@@ -102,7 +102,7 @@ function restoreLease(server: Smb2Server, open: FileOpen, kept: KeptLease): void
 
 /** A tree connect that ended with the server before. */
 function formerTree(share: Share, files: FileTable, record: PersistentOpen): TreeConnect {
-  const session = new Session(0n, Dialect.SMB_3_1_1);
+  const session = new Session(0n, Dialect.SMB_3_1_1, 0);
   session.state = "closing";
   const tree = new TreeConnect({
     treeId: 0,

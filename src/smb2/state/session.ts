@@ -42,6 +42,8 @@ export class Session {
   signingRequired = false;
   encryptData = false;
   cipher: MessageCipher | undefined;
+  /** Session.CreationTime, milliseconds since 1970. */
+  readonly created: number;
   /** Session.IdleTime: of the last request, milliseconds since 1970. */
   lastUsed = 0;
   /** FILETIME at which the credentials end. */
@@ -56,9 +58,10 @@ export class Session {
   readonly stranded = new Set<Request>();
   #nextTreeId = 1;
 
-  constructor(sessionId: bigint, dialect: number) {
+  constructor(sessionId: bigint, dialect: number, created: number) {
     this.sessionId = sessionId;
     this.dialect = dialect;
+    this.created = created;
   }
 
   /** The session began with a user's key: guests and anonymous callers have none that only they and the server know. */

@@ -171,7 +171,7 @@ describe("NetrShareEnum", () => {
 
   it("refuses anonymous callers", () => {
     expect(level1(call(bound(anonymous), 15, enumRequest(1, 0xffffffff, 0)))).toMatchObject({
-      container: { count: 0, entries: [] },
+      container: { count: 0, entries: undefined },
       error: 5,
     });
   });
@@ -382,12 +382,13 @@ describe("enumerations of activity", () => {
     ["NetrSessionEnum", SESSION_ENUM, 1, 0],
     ["NetrFileEnum", FILE_ENUM, 3, 1],
     ["NetrConnectionEnum", CONNECTION_ENUM, 0, 0],
-  ])("%s is empty for administrators and refused to others", (_name, request, level, resumes) => {
+  ])("%s may be empty for administrators, and is refused to others", (_name, request, level, resumes) => {
+    const idle = { sessions: () => [], openFiles: () => [] };
     for (const [caller, error] of [
       [administrator, 0],
       [alice, 5],
     ] as const) {
-      const reader = replay(bound(caller), request);
+      const reader = replay(bound(caller, caller === administrator ? idle : {}), request);
       expect([reader.u32(), reader.u32()]).toEqual([level, level]);
       expect(reader.pointer(() => [reader.u32(), reader.u32()])).toEqual([0, 0]);
       expect(reader.u32()).toBe(0);
@@ -395,5 +396,83 @@ describe("enumerations of activity", () => {
       expect(reader.u32()).toBe(error);
       expect(reader.remaining).toBe(0);
     }
+  });
+
+  const ask = (opnum: number, level: number, filters: readonly (string | undefined)[], caller = administrator) => {
+    const stub = new NdrWriter();
+    for (const text of ["\\\\server", ...filters]) stub.uniqueString(text);
+    stub.u32(level);
+    stub.u32(level);
+    stub.pointer(() => {
+      stub.u32(0);
+      stub.u32(0);
+    });
+    stub.u32(0xffff_ffff);
+    stub.u32(0);
+    return call(bound(caller), opnum, stub);
+  };
+  /** Entries of which `shape` says what they consist of: strings (s) and numbers (n). */
+  const entries = (reader: NdrReader, shape: string) => {
+    const level = [reader.u32(), reader.u32()][0];
+    const found = reader.pointer(() => {
+      reader.u32();
+      return reader.pointer(() =>
+        reader.conformantArray(100, 4, () => {
+          const fields = [...shape].map((kind) => {
+            if (kind === "s") return reader.embeddedPointer(() => reader.string());
+            const number = reader.u32();
+            return () => number;
+          });
+          return () => fields.map((read) => read());
+        }),
+      );
+    });
+    return { level, found, total: reader.u32(), resume: reader.u32(), error: reader.u32(), rest: reader.remaining };
+  };
+
+  const one = "\\\\192.0.2.7";
+  const two = "\\\\2001:db8::1";
+
+  it.each([
+    [0, "s", [one], [two]],
+    [1, "ssnnnn", [one, "alice", 2, 65, 1, 0], [two, "guest", 0, 3, 0, 1]],
+    [2, "ssnnnns", [one, "alice", 2, 65, 1, 0, ""], [two, "guest", 0, 3, 0, 1, ""]],
+    [10, "ssnn", [one, "alice", 65, 1], [two, "guest", 3, 0]],
+    [502, "ssnnnnss", [one, "alice", 2, 65, 1, 0, "", ""], [two, "guest", 0, 3, 0, 1, "", ""]],
+  ])("show sessions at level %i", (level, shape, ...found) => {
+    const answer = entries(ask(12, level, [undefined, undefined]), shape);
+    expect(answer).toEqual({ level, found, total: 2, resume: 0, error: 0, rest: 0 });
+  });
+
+  it.each([
+    [one, undefined, [[one]], 0],
+    [one, "ALICE", [[one]], 0],
+    ["", "guest", [[two]], 0],
+    [two, "alice", undefined, 2221],
+    ["\\\\192.0.2.8", undefined, undefined, 2312],
+    ["192.0.2.7", undefined, undefined, 2351],
+    [undefined, "x".repeat(1024), undefined, 87],
+  ])("show the sessions of client %j and user %j alone", (client, user, found, error) => {
+    expect(entries(ask(12, 0, [client, user]), "s")).toMatchObject({ found, error, rest: 0 });
+  });
+
+  it.each([
+    [
+      3,
+      undefined,
+      undefined,
+      "nnnss",
+      [
+        [7, 3, 2, "C:\\data\\dir\\file", "alice"],
+        [0xffff_fff0, 1, 0, "C:\\data2", ""],
+      ],
+    ],
+    [2, undefined, undefined, "n", [[7], [0xffff_fff0]]],
+    [2, "c:\\DATA", undefined, "n", [[7]]],
+    [2, "C:\\data\\", "Alice", "n", [[7]]],
+    [2, undefined, "bob", "n", undefined],
+  ])("show open files at level %i under %s of %s", (level, basePath, user, shape, found) => {
+    const answer = entries(ask(9, level, [basePath, user]), shape);
+    expect(answer).toEqual({ level, found, total: found?.length ?? 0, resume: 0, error: 0, rest: 0 });
   });
 });
