@@ -146,14 +146,19 @@ function setValidDataLength(request: Request, open: FileOpen, validDataLength: b
   });
 }
 
-/** MS-FSA 2.1.5.15.10. */
+/** MS-FSA 2.1.5.15.10: what is not buffered is read and written in whole sectors. */
 function setPosition(open: FileOpen, position: bigint): void {
-  if (position < 0n) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const unit = isUnbuffered(open) ? BigInt(open.file.volume.info.logicalSectorSize) : 1n;
+  if (position < 0n || position % unit !== 0n) throw new SmbError(NtStatus.INVALID_PARAMETER);
   open.position = position;
 }
 
 const SETTABLE_MODE =
   FileMode.WRITE_THROUGH | FileMode.SEQUENTIAL_ONLY | FileMode.SYNCHRONOUS_IO_ALERT | FileMode.SYNCHRONOUS_IO_NONALERT;
+
+function isUnbuffered({ mode }: FileOpen): boolean {
+  return (mode & FileMode.NO_INTERMEDIATE_BUFFERING) !== 0;
+}
 
 /** MS-FSA 2.1.5.15.8: synchronous and asynchronous handles stay what they are, and over SMB2 all are asynchronous. */
 function setMode(open: FileOpen, mode: number): void {
@@ -161,7 +166,9 @@ function setMode(open: FileOpen, mode: number): void {
   if ((mode & (FileMode.SYNCHRONOUS_IO_ALERT | FileMode.SYNCHRONOUS_IO_NONALERT)) !== 0) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
-  open.mode = ((open.mode & ~SETTABLE_MODE) | mode) >>> 0;
+  // What is not buffered is written through or not as it was opened.
+  const changes = isUnbuffered(open) ? SETTABLE_MODE & ~FileMode.WRITE_THROUGH : SETTABLE_MODE;
+  open.mode = ((open.mode & ~changes) | (mode & changes)) >>> 0;
 }
 
 /** MS-FSA 2.1.5.15.6. */

@@ -92,6 +92,17 @@ describe("SET_INFO of sizes", () => {
   });
 });
 
+describe("a handle without buffers", () => {
+  it("stands at whole sectors, and writes through as it was opened", async () => {
+    const file = await tree.createFile("file", { createOptions: CreateOption.NO_INTERMEDIATE_BUFFERING });
+    expect(await statusOf(number(file, F.FilePositionInformation, 100n))).toBe("STATUS_INVALID_PARAMETER");
+    await number(file, F.FilePositionInformation, 512n);
+    expect((await file.queryInfo(F.FilePositionInformation)).readBigInt64LE()).toBe(512n);
+    await file.setInfo(F.FileModeInformation, Buffer.from([6, 0, 0, 0]));
+    expect((await file.queryInfo(F.FileModeInformation)).readUInt32LE()).toBe(0x0c);
+  });
+});
+
 describe("FileDispositionInformation", () => {
   const dispose = (file: SmbFile, deletePending = true) =>
     file.setInfo(F.FileDispositionInformation, Buffer.from([deletePending ? 1 : 0]));
