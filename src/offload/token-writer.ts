@@ -39,7 +39,7 @@ const CLONE_PIECE = 1024 ** 3;
 const FIRST_ZEROS = 8 * 1024 * 1024;
 
 interface Piece {
-  /** 0 where the data moved elsewhere while they were read. */
+  /** 0 where the source was changed while it was read: its old data are elsewhere now, and are copied from there next. */
   readonly bytes: number;
   readonly ways: ReadonlyMap<CopyWay, number>;
   /** It is worth trying to share the next blocks. */
@@ -134,8 +134,16 @@ async function copyPiece(
   // The change itself may have been what ended the token: nothing is written then.
   if (source.lost !== undefined) throw invalidToken(source.lost);
   const place = source.locate(from, length);
-  const piece = await copyPlace(place, target, to, manner);
-  return place.from === source.stream && !source.isUntouched(from, piece.bytes) ? { ...piece, bytes: 0 } : piece;
+  const wasChanged = (bytes: number) => place.from === source.stream && !source.isUntouched(from, bytes);
+  try {
+    const piece = await copyPlace(place, target, to, manner);
+    return wasChanged(piece.bytes) ? { ...piece, bytes: 0 } : piece;
+  } catch (error) {
+    // Somebody has made the source shorter than it was located: what that took away has been kept elsewhere before.
+    const isKept = source.lost === undefined && wasChanged(place.length);
+    if (!isKept) throw error;
+    return { bytes: 0, ways: new Map(), mayShare: manner.mayShare };
+  }
 }
 
 async function copyPlace(place: Place, target: CopyTarget, to: number, { mayShare, mayMove }: Manner): Promise<Piece> {

@@ -2,8 +2,10 @@
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { statusName } from "../../../../src/nt/status.ts";
-import { Reader } from "../../../../src/smb2/wire/cursor.ts";
+import { Reader, Writer } from "../../../../src/smb2/wire/cursor.ts";
+import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
 import { decodeOffloadWriteOutput } from "../../../../src/smb2/wire/fscc/offload.ts";
+import { encodeFileEndOfFileInformation } from "../../../../src/smb2/wire/fscc/size-info.ts";
 import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
 import { decodeIoctlResponse } from "../../../../src/smb2/wire/ioctl.ts";
 import { MemoryVolume } from "../../../../src/vfs/memory/memory-volume.ts";
@@ -21,6 +23,12 @@ const PIECE = 8 * MIB;
 
 class VolatileVolume extends MemoryVolume {
   override readonly pins: DataPins | undefined = undefined;
+}
+
+function setEndOfFile(file: SmbFile, size: number): Promise<void> {
+  const input = new Writer(8);
+  encodeFileEndOfFileInformation(input, BigInt(size));
+  return file.setInfo(FileInformationClass.FileEndOfFileInformation, input.view());
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -137,6 +145,15 @@ describe("a long FSCTL_OFFLOAD_WRITE", () => {
     gate.release();
     expect(await written(call)).toBe(20 * MIB);
     expect((await target.read(0, 4096)).equals(Buffer.alloc(4096, 1))).toBe(true);
+  });
+
+  it("gives what its token stands for when others make the source shorter meanwhile", async () => {
+    const call = await begin();
+    const other = await (await harness.mount()).create("source");
+    await setEndOfFile(other, 2 * MIB + 1);
+    gate.release();
+    expect(await written(call)).toBe(20 * MIB);
+    for (let at = 0; at < 20; at++) expect((await target.read(at * MIB, 1))[0]).toBe(at - (at % 4) + 1);
   });
 
   it("reports nothing of what somebody changed past the server", async () => {
