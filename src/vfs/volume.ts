@@ -423,7 +423,7 @@ export interface VolumeStream {
   setAllocation(size: number): Awaitable<void>;
   /** FSCTL_SET_SPARSE. */
   setSparse(sparse: boolean): Awaitable<void>;
-  /** Zeros a range: a hole where the stream is sparse, written zeros otherwise. Never extends the stream. */
+  /** Zeros a range: a hole where the stream is sparse, else zeros that keep their room where the storage can. Never extends the stream. */
   zero(range: ByteRange): Awaitable<void>;
   /** Allocated ranges that touch `range`, clipped to it, in order, at most `maximum`. */
   allocatedRanges(range: ByteRange, maximum: number): Awaitable<readonly ByteRange[]>;

@@ -16,8 +16,11 @@ const WORTH_RESERVING = 1024 * 1024;
 export interface CopyTarget {
   /** Holes of the source become holes of the target. */
   readonly sparse: boolean;
-  /** The file system copies faster into room that it has reserved before, for all of a range at once. */
-  readonly reserve: boolean;
+  /**
+   * Present where the file system copies faster into room that it has reserved before, for all of a range at once. Called where
+   * such room may be left over: the source became shorter meanwhile, or could not be read.
+   */
+  readonly roomLeft: (() => void) | undefined;
 }
 
 /**
@@ -72,10 +75,14 @@ async function copyExtents(
   for (let done = 0; done < length; ) {
     const found = seek(source, sourceOffset + done, Seek.DATA);
     if (isUnsupported(found)) return done + (await copyData(part(transfer, done, length - done)));
-    const data = found === -Errno.ENXIO ? length : Math.min(check(found, "lseek") - sourceOffset, length);
+    const isLast = found === -Errno.ENXIO;
+    const data = Math.min((isLast ? sizeOf(source) : check(found, "lseek")) - sourceOffset, length);
     if (data > done) await copyHole(part(transfer, done, data - done));
-    if (data >= length) break;
-    const hole = Math.min(check(seek(source, sourceOffset + data, Seek.HOLE), "lseek") - sourceOffset, length);
+    if (isLast || data >= length) return Math.max(done, data);
+    const end = seek(source, sourceOffset + data, Seek.HOLE);
+    // The source has become shorter meanwhile.
+    if (end === -Errno.ENXIO) return data;
+    const hole = Math.min(check(end, "lseek") - sourceOffset, length);
     const copied = await copyExtent(part(transfer, data, hole - data), options);
     if (copied < hole - data) return data + copied;
     done = hole;
@@ -90,13 +97,18 @@ async function leaveHole(hole: Transfer): Promise<void> {
   if (!isHole(target, offset, Math.min(offset + length, size))) await copyData(hole);
 }
 
+function sizeOf(fd: number): number {
+  const stat = statOpen(fd);
+  if (typeof stat === "number") throw errnoError(-stat, "statx");
+  return stat.size;
+}
+
 /** Makes a file so long at least. @returns how long it was */
 async function extend(target: number, end: number): Promise<number> {
-  const stat = statOpen(target);
-  if (typeof stat === "number") throw errnoError(-stat, "statx");
+  const size = sizeOf(target);
   // A byte at its end extends the file; setting the size could cut what another write has just added.
-  if (stat.size < end) await writeFully(target, end - 1, Buffer.alloc(1));
-  return stat.size;
+  if (size < end) await writeFully(target, end - 1, Buffer.alloc(1));
+  return size;
 }
 
 /** Punches a hole, or leaves one where the target ends before it. */
@@ -115,13 +127,19 @@ async function makeHole({ target, offset, length }: Transfer): Promise<void> {
   }
 }
 
-async function copyExtent(transfer: Transfer, { reserve }: CopyTarget): Promise<number> {
+async function copyExtent(transfer: Transfer, { roomLeft }: CopyTarget): Promise<number> {
   const { target, offset, length } = transfer;
-  if (reserve && length >= WORTH_RESERVING && isHole(target, offset, offset + length)) {
-    // Where there is not enough room, the copy fills what was reserved nevertheless, and says so itself.
-    await fallocate(target, FallocateMode.KEEP_SIZE, offset, length);
+  const isWorthIt = roomLeft !== undefined && length >= WORTH_RESERVING && isHole(target, offset, offset + length);
+  if (!isWorthIt) return copyData(transfer);
+  // Where there is not enough room, the copy fills what was reserved nevertheless, and says so itself.
+  await fallocate(target, FallocateMode.KEEP_SIZE, offset, length);
+  let copied = 0;
+  try {
+    copied = await copyData(transfer);
+    return copied;
+  } finally {
+    if (copied < length) roomLeft();
   }
-  return copyData(transfer);
 }
 
 function isHole(fd: number, offset: number, end: number): boolean {

@@ -69,6 +69,10 @@ export class DataStream implements VolumeStream {
   readonly #owner: DataOwner;
   #marked = false;
   #open = true;
+  /** Changes under way on workers. */
+  #changes = 0;
+  /** A copy has left room behind the end of the file that nobody asked for. */
+  #hasRoomLeft = false;
 
   constructor(owner: DataOwner) {
     this.#owner = owner;
@@ -163,9 +167,7 @@ export class DataStream implements VolumeStream {
     const fd = this.#owner.descriptor.forWriting();
     this.#mark();
     if (stat.allocated >= size) {
-      const unit = this.#owner.storage.blockSize;
-      // Setting the size that it has gives back what was reserved beyond.
-      if (stat.allocated > Math.ceil(size / unit) * unit) check(truncate(fd, stat.size), "ftruncate");
+      this.#giveRoomBack(fd, stat, size);
       return undefined;
     }
     return this.#changing(
@@ -209,8 +211,8 @@ export class DataStream implements VolumeStream {
   async #zeroPiece(fd: number, offset: number, length: number): Promise<void> {
     const mode = this.#owner.isSparse() ? FallocateMode.PUNCH_HOLE : FallocateMode.ZERO_RANGE;
     let result = await fallocate(fd, mode | FallocateMode.KEEP_SIZE, offset, length);
-    // There is no room to have zeros allocated: they can do without.
-    if (result === -Errno.ENOSPC) result = await fallocate(fd, HOLE, offset, length);
+    // There is no room to have zeros allocated, or the file system knows no such zeros: they can do without.
+    if (result === -Errno.ENOSPC || isUnsupported(result)) result = await fallocate(fd, HOLE, offset, length);
     if (!isUnsupported(result)) {
       check(result, "fallocate");
       return;
@@ -278,7 +280,10 @@ export class DataStream implements VolumeStream {
         return count;
       }
     }
-    const options = { sparse: this.#owner.isSparse(), reserve: this.#owner.storage.reserves };
+    const roomLeft = () => {
+      this.#hasRoomLeft = true;
+    };
+    const options = { sparse: this.#owner.isSparse(), roomLeft: this.#owner.storage.reserves ? roomLeft : undefined };
     return this.#transferFrom(source, sourceOffset, offset, length, async (transfer) => {
       const bytes = await copyBetween(transfer, options);
       tell?.("kernel", bytes);
@@ -352,8 +357,25 @@ export class DataStream implements VolumeStream {
   }
 
   #changing<T>(call: Promise<T>): Promise<T> {
-    const busy = this.#busy(call);
+    this.#changes++;
+    const busy = this.#busy(call.finally(() => this.#changed()));
     return this.#owner.touchWhile?.(busy) ?? busy;
+  }
+
+  #changed(): void {
+    this.#changes--;
+    // A write under way may be about to make the file longer: that must not be cut.
+    if (!this.#hasRoomLeft || this.#changes > 0) return;
+    this.#hasRoomLeft = false;
+    const stat = this.#stat();
+    this.#giveRoomBack(this.#owner.descriptor.forWriting(), stat, stat.size);
+  }
+
+  /** Gives back what is reserved behind the end of the file, where more is allocated than `wanted` bytes need. */
+  #giveRoomBack(fd: number, { size, allocated }: Statx, wanted: number): void {
+    const unit = this.#owner.storage.blockSize;
+    // Setting the size that it has does that.
+    if (allocated > Math.ceil(wanted / unit) * unit) check(truncate(fd, size), "ftruncate");
   }
 
   /** Keeps the descriptors open until a call that is under way has ended. */

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FileAttribute } from "../../../src/nt/attributes.ts";
 import { NtStatus } from "../../../src/nt/status.ts";
 import { fails } from "../contract/harness.ts";
-import { makeFile, mustOpen, mustOpenStream, read, temporaryVolume } from "./support.ts";
+import { makeFile, mustOpen, mustOpenStream, read, temporaryFolder, temporaryVolume } from "./support.ts";
 
 const MEBIBYTE = 1024 * 1024;
+const EXT4_MAGIC = 0xef53;
+const TMPFS_MAGIC = 0x01021994;
 
 describe("data of files", () => {
   it("are read on this thread once they are in memory", async () => {
@@ -171,5 +173,45 @@ describe("copies inside the server", () => {
     ]);
     expect(statSync(join(root, "target")).blocks * 512).toBeLessThan(2 * MEBIBYTE);
     expect((await read(target)).equals(await read(source))).toBe(true);
+  });
+
+  it("become zeros without a write where the file system can only punch holes", async (context) => {
+    const root = temporaryFolder("/dev/shm");
+    if (statfsSync(root).type !== TMPFS_MAGIC) return context.skip("no tmpfs here");
+    const { volume } = await temporaryVolume({ root });
+    const stream = await mustOpenStream(makeFile(volume, "file"));
+    await stream.write(0, Buffer.alloc(MEBIBYTE, 7));
+    await stream.zero({ offset: 4096, length: MEBIBYTE - 8192 });
+    expect((await stream.size()).allocationSize).toBe(8192);
+    const expected = Buffer.alloc(MEBIBYTE)
+      .fill(7, 0, 4096)
+      .fill(7, MEBIBYTE - 4096);
+    expect((await read(stream)).equals(expected)).toBe(true);
+  });
+
+  it("leave no room reserved behind the target when the source becomes shorter in the middle of a copy", async (context) => {
+    const { volume, root } = await temporaryVolume();
+    if (statfsSync(root).type !== EXT4_MAGIC) return context.skip("room is reserved on ext4 alone");
+    writeFileSync(join(root, "source"), Buffer.alloc(8 * MEBIBYTE, 7));
+    const source = await mustOpenStream(mustOpen(volume, "source"));
+    const target = await mustOpenStream(makeFile(volume, "target"));
+    const copied = target.copyFrom(source, 0, 0, 8 * MEBIBYTE);
+    // The room is being reserved; nothing has been copied yet.
+    await source.setEndOfFile(MEBIBYTE);
+    expect(await copied).toBe(MEBIBYTE);
+    expect(await target.size()).toEqual({ endOfFile: MEBIBYTE, allocationSize: MEBIBYTE });
+  });
+
+  it("are copied as far as they go when the source becomes shorter in the middle of a copy", async () => {
+    const { volume } = await temporaryVolume();
+    const source = await mustOpenStream(makeFile(volume, "source"));
+    await source.write(MEBIBYTE, Buffer.alloc(MEBIBYTE, 7));
+    const target = await mustOpenStream(makeFile(volume, "target"));
+    await target.setSparse(true);
+    const copied = target.copyFrom(source, 0, 0, 2 * MEBIBYTE);
+    // The hole before the data is being made.
+    await source.setEndOfFile(MEBIBYTE / 2);
+    expect(await copied).toBe(MEBIBYTE);
+    expect((await read(target)).equals(Buffer.alloc(MEBIBYTE))).toBe(true);
   });
 });
