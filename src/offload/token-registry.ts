@@ -85,7 +85,7 @@ interface Entry extends TokenRecord {
   deadline: number;
   /** Calls that work with it now: it is given up when they are done. */
   uses: number;
-  /** Read to its end: the first to go where room is needed. */
+  /** Its data have been copied to their end: the first to go where room is needed. */
   spent: boolean;
   removed: boolean;
   timer: { cancel(): void } | undefined;
@@ -94,10 +94,15 @@ interface Entry extends TokenRecord {
 /** A token in use: its data stay until {@link end}. */
 export interface TokenUse {
   readonly record: TokenRecord;
-  /** @param spent the data have been read to their end */
+  /** @param spent the data have been copied to their end */
   end(spent: boolean): void;
   /** Ends the token for everybody. */
   revoke(reason: RefusalReason): void;
+}
+
+function oldestSpent(entries: Iterable<Entry> = []): Entry | undefined {
+  for (const entry of entries) if (entry.spent && entry.uses === 0) return entry;
+  return undefined;
 }
 
 /** The tokens that a server has given out and still honours. */
@@ -142,20 +147,22 @@ export class TokenRegistry {
   }
 
   /**
-   * Makes sure that one more token has room, at the cost of tokens of the same session that were used up.
+   * Makes sure that one more token has room, at the cost of the oldest tokens that were used up: of the same session, or, where the
+   * server has no room, of any. Otherwise a few clients that have copied many files would keep all others from it for the life of
+   * their tokens.
    * @throws SmbError INSUFFICIENT_RESOURCES: the client copies by itself
    */
   reserve(session: object, length: number): void {
-    const own = this.#perSession.get(session);
     for (;;) {
-      const full =
+      const own = this.#perSession.get(session);
+      const sessionIsFull = (own?.size ?? 0) >= this.#limits.maxTokensPerSession;
+      const serverIsFull =
         this.#entries.size >= this.#limits.maxTokens ||
-        (own?.size ?? 0) >= this.#limits.maxTokensPerSession ||
         (this.#entries.size > 0 && this.#bytes + length > this.#limits.maxTokenBytes);
-      if (!full) return;
-      const spent = own === undefined ? undefined : [...own].find((entry) => entry.spent && entry.uses === 0);
+      if (!sessionIsFull && !serverIsFull) return;
+      const spent = oldestSpent(own) ?? (sessionIsFull ? undefined : oldestSpent(this.#entries.values()));
       if (spent === undefined) throw new CopyRefusedError(NtStatus.INSUFFICIENT_RESOURCES, "too many tokens");
-      this.#end(spent, Number.POSITIVE_INFINITY);
+      this.#endEverywhere(spent, Number.POSITIVE_INFINITY);
     }
   }
 
@@ -195,7 +202,7 @@ export class TokenRegistry {
         if (entry.removed && entry.uses === 0) this.#release(entry);
       },
       revoke: (reason) => {
-        this.#end(entry, Number.POSITIVE_INFINITY);
+        this.#endEverywhere(entry, Number.POSITIVE_INFINITY);
         this.#note(entry.name, reason);
       },
     };
@@ -203,7 +210,7 @@ export class TokenRegistry {
 
   /** Forgets all tokens, or those of some sources: what other servers find of them stays. */
   clear(which: (source: TokenSource) => boolean = () => true): void {
-    for (const entry of [...this.#entries.values()]) if (which(entry.source)) this.#remove(entry);
+    for (const entry of [...this.#entries.values()]) if (which(entry.source)) this.#forget(entry);
   }
 
   /** Why a token was revoked, for as long as there is room to remember. */
@@ -223,16 +230,17 @@ export class TokenRegistry {
     const wait = entry.uses > 0 ? entry.timeToLive : Math.max(1, entry.deadline - this.#clock.now());
     entry.timer = this.#clock.after(wait, () => {
       const now = this.#clock.now();
-      if (entry.uses === 0 && now >= entry.deadline) this.#end(entry, now);
+      // It may have been used since, which has put its end off.
+      if (entry.uses === 0 && now >= entry.deadline) this.#endEverywhere(entry, now);
       else this.#watch(entry);
     });
   }
 
-  /** Ends a token for everybody; those on other servers keep it where it expires after `now`. */
-  #end(entry: Entry, now: number): void {
+  /** Ends a token here and, unless one of them has had its data kept for longer than `now`, on other servers. */
+  #endEverywhere(entry: Entry, now: number): void {
     if (entry.removed) return;
     this.#attempt(() => entry.source.ended?.(now));
-    this.#remove(entry);
+    this.#forget(entry);
   }
 
   #attempt(action: () => void): void {
@@ -243,7 +251,8 @@ export class TokenRegistry {
     }
   }
 
-  #remove(entry: Entry): void {
+  /** Ends a token here; what other servers find of its data stays until it expires. */
+  #forget(entry: Entry): void {
     if (entry.removed) return;
     entry.removed = true;
     entry.timer?.cancel();

@@ -121,7 +121,7 @@ describe("the registry of tokens", () => {
   it.each([
     ["tokens of a session", { owner: session, length: 1 }],
     ["bytes", { owner: {}, length: 801 }],
-  ])("refuses more %s than allowed, unless a token of the same session was used up", (_, { owner, length }) => {
+  ])("refuses more %s than allowed, unless a token was used up", (_, { owner, length }) => {
     const spent = new RecordedSource();
     add("a", spent);
     add("b", new RecordedSource());
@@ -129,12 +129,30 @@ describe("the registry of tokens", () => {
     expect(() => add("c", refused, owner, length)).toThrow("too many tokens");
     expect(refused.calls).toEqual([]);
     use("a").end(true);
-    if (owner === session) {
-      add("c", new RecordedSource(), owner, length);
-      expect(spent.calls.slice(-2)).toEqual(["ended Infinity", "released"]);
-    } else {
-      expect(() => add("c", refused, owner, length)).toThrow("too many tokens");
-    }
+    add("c", new RecordedSource(), owner, length);
+    expect(spent.calls.slice(-2)).toEqual(["ended Infinity", "released"]);
+  });
+
+  it("makes no room for a session that has enough at the cost of others", () => {
+    add("other", new RecordedSource(), {});
+    use("other").end(true);
+    for (const name of ["a", "b"]) add(name, new RecordedSource());
+    expect(() => add("c", new RecordedSource())).toThrow("too many tokens");
+    expect(registry.usage.tokens).toBe(3);
+  });
+
+  it("makes room for everybody at the cost of what was used up, its own first", () => {
+    const sources = ["a", "b", "c"].map((name, index) => {
+      const source = new RecordedSource();
+      add(name, source, index === 1 ? session : {});
+      use(name).end(true);
+      return source;
+    });
+    const gone = () => sources.map(({ calls }) => calls.includes("released"));
+    add("d", new RecordedSource());
+    expect(gone()).toEqual([false, true, false]);
+    add("e", new RecordedSource());
+    expect(gone()).toEqual([true, true, false]);
   });
 
   it("refuses more tokens in all than allowed", () => {
