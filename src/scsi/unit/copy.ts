@@ -250,16 +250,21 @@ export class Copier {
     }
   }
 
-  /** The result of an operation, once it is over. */
+  /**
+   * The result of an operation, once it is over.
+   * @param working hears that it is not over yet, each time that the array says so
+   */
   async #result(
     nexus: CopyNexus,
     identifier: number,
     signal: AbortSignal,
     options: CommandOptions,
+    working?: () => void,
   ): Promise<RodTokenInformation> {
     for (;;) {
       const information = await nexus.receiveRodTokenInformation(identifier, options);
       if (!isInProgress(information.status)) return information;
+      working?.();
       const pause = Math.min(Math.max(information.statusUpdateDelay ?? DEFAULT_POLL, SHORTEST_POLL), LONGEST_POLL);
       await delay(this.#parts.clock, pause, signal);
       if (signal.aborted) {
@@ -293,15 +298,25 @@ export class Copier {
 
   /**
    * How much a WRITE USING TOKEN that ended with GOOD has written: an array may truncate and tell it in the result alone
-   * (status 04h). One that keeps no result has written everything.
+   * (status 04h). One that keeps no result has written everything, unless it has said before that it is still at work.
    */
-  async #confirmed(nexus: CopyNexus, identifier: number, asked: number, budget: Budget): Promise<number> {
+  async #confirmed(nexus: PinnedCopyNexus, identifier: number, asked: number, budget: Budget): Promise<number> {
+    let release: (() => void) | undefined;
+    const working = () => {
+      release ??= nexus.holdChanging();
+    };
     let information: RodTokenInformation;
     try {
-      information = await this.#result(nexus, identifier, budget.signal, budget.options);
+      information = await this.#result(nexus, identifier, budget.signal, budget.options, working);
     } catch (error) {
-      if (error instanceof ScsiError) return asked;
-      throw error;
+      if (release === undefined) {
+        if (error instanceof ScsiError) return asked;
+        throw error;
+      }
+      if (!isPathLost(error)) await this.#makeDead(error);
+      throw this.#unlessDead(error);
+    } finally {
+      release?.();
     }
     const blocks = this.#count(information, asked);
     if (blocks === 0) throw operationError("WRITE USING TOKEN", information);
@@ -330,6 +345,13 @@ export class Copier {
     const blocks = this.#count(information, asked);
     if (blocks === 0) throw failure;
     return blocks;
+  }
+
+  /** The loss of a path with an operation at work on it, which ends with the next login or reset. */
+  #unlessDead(error: unknown): unknown {
+    const settled = this.#parts.settled();
+    if (!(error instanceof NexusLostError) || settled === undefined) return error;
+    return new FateUnknownError(`the array may still be copying: ${error.message}`, settled, { cause: error });
   }
 
   /** Ends what may still be copying. */

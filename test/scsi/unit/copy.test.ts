@@ -22,16 +22,22 @@ let unit: ScsiUnit;
 beforeEach(async () => {
   clock = new FakeClock();
   device = new FakeDevice();
-  unit = new ScsiUnit({
+  unit = await unitOn("group 1", "group 1");
+});
+
+/** A unit with two paths, to these portal groups. */
+async function unitOn(first: string, second: string): Promise<ScsiUnit> {
+  const made = new ScsiUnit({
     address: "iscsi://a/t/0",
     lun: 0n,
-    paths: [device.path("a", "group 1"), device.path("b", "group 1")],
+    paths: [device.path("a", first), device.path("b", second)],
     clock,
     randomBytes: (size) => Buffer.alloc(size, 0xff),
     options: defaultUnitOptions,
   });
-  await unit.ready();
-});
+  await made.ready();
+  return made;
+}
 
 afterEach(() => unit.close());
 
@@ -278,6 +284,70 @@ describe("writeUsingToken", () => {
     await failed;
     expect(sent().some(([, code]) => code === COA)).toBe(true);
     expect(device.resets).toBe(1);
+  });
+});
+
+describe("a copy that goes on after it was said to be done", () => {
+  const goesOn = { status: 0x11, withToken: false, delay: 1000 };
+
+  it("is waited for", async () => {
+    script({ [RRTI]: [goesOn, { status: 1, count: 64n, withToken: false }] });
+    const written = write();
+    await turns();
+    clock.advance(1000);
+    expect(await written).toBe(64);
+    expect(device.resets).toBe(0);
+  });
+
+  it("is ended by a reset of the unit when the time is over", async () => {
+    script({ [RRTI]: Array.from({ length: 50 }, () => goesOn) });
+    const failed = expect(write()).rejects.toThrow(CommandTimeoutError);
+    for (let count = 0; count < 12; count++) {
+      await turns();
+      clock.advance(1000);
+    }
+    await failed;
+    expect(device.resets).toBe(1);
+  });
+
+  it("is not taken for done where the array has forgotten its result", async () => {
+    script({ [RRTI]: [goesOn, check(5, 0x24)] });
+    const failed = expect(write()).rejects.toBeInstanceOf(ScsiError);
+    await turns();
+    clock.advance(1000);
+    await failed;
+    expect(device.resets).toBe(1);
+  });
+
+  it("is known to be dead before it is tried on another path", async () => {
+    await unit.close();
+    unit = await unitOn("group 1", "group 2");
+    script({ [RRTI]: [goesOn, "lost"] });
+    const written = write();
+    await turns();
+    clock.advance(1000);
+    expect(await written).toBe(64);
+    expect(
+      sent()
+        .filter(([, code]) => code === WUT)
+        .map(([path]) => path),
+    ).toEqual(["a", "b"]);
+    expect(device.resets).toBe(1);
+  });
+
+  it("has no known fate where no other path is left", async () => {
+    script({ [RRTI]: [goesOn, "lost"] });
+    const written = write().catch((reason: unknown) => reason);
+    await turns();
+    device.refuse = () => new TransportError("the array is off");
+    for (let count = 0; count < 12; count++) {
+      clock.advance(1000);
+      await turns();
+    }
+    expect(await written).toBeInstanceOf(FateUnknownError);
+    device.refuse = () => undefined;
+    clock.advance(60_000);
+    await turns();
   });
 });
 
