@@ -13,7 +13,13 @@ const LONG = 100;
  * in a moment, on whatever storage. Whoever copies looks after each piece whether the copy is still wanted.
  */
 export class PieceSize {
+  readonly #largest: number;
   #bytes = SMALLEST;
+
+  /** @param largest bytes of the largest piece */
+  constructor(largest = LARGEST) {
+    this.#largest = largest;
+  }
 
   /** Bytes of the next piece, where no more than `limit` are wanted; the smallest piece may be more. */
   next(limit: number): number {
@@ -23,7 +29,7 @@ export class PieceSize {
   /** A piece of so many bytes took so many milliseconds. */
   took(bytes: number, milliseconds: number): void {
     if (milliseconds > LONG) this.#bytes = SMALLEST;
-    else if (milliseconds < MOMENT && bytes >= this.#bytes) this.#bytes = Math.min(2 * this.#bytes, LARGEST);
+    else if (milliseconds < MOMENT && bytes >= this.#bytes) this.#bytes = Math.min(2 * this.#bytes, this.#largest);
   }
 
   /** A piece was in vain: the next ones risk less. */

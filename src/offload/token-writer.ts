@@ -62,6 +62,7 @@ export async function copyFromSource(
 ): Promise<CopyProgress> {
   const progress: CopyProgress = { done: 0, ways: new Map() };
   const size = new PieceSize();
+  const zeroSize = new PieceSize(ZERO_PIECE);
   let moved = 0;
   let mayShare = target.volume.clone !== undefined;
   while (progress.done < length && moved < budget.bytes && (progress.done === 0 || budget.goesOn())) {
@@ -70,7 +71,7 @@ export async function copyFromSource(
     const rest = length - progress.done;
     const began = budget.now();
     try {
-      const zeros = mayShare ? 0 : await countZeros(source, from, rest);
+      const zeros = mayShare ? 0 : await countZeros(source, from, Math.min(rest, zeroSize.next(rest)));
       const mayMove = size.next(budget.bytes - moved);
       const most = Math.min(rest, mayShare ? CLONE_PIECE : zeros > 0 ? zeros : mayMove);
       // The range of the change may hold data of the source itself: where those are is known when they have been kept.
@@ -83,7 +84,9 @@ export async function copyFromSource(
       if (piece.bytes === 0) size.failed();
       const copied = (piece.ways.get("kernel") ?? 0) + (piece.ways.get("process") ?? 0);
       moved += copied;
-      if (copied > 0) size.took(copied, budget.now() - began);
+      const took = budget.now() - began;
+      if (copied > 0) size.took(copied, took);
+      else if (zeros > 0) zeroSize.took(piece.bytes, took);
     } catch (error) {
       // The client learns of the failure when it goes on from where it stands.
       if (progress.done === 0) throw error;

@@ -61,6 +61,13 @@ describe("a copy by a token", () => {
     expect(ranges.map(({ length }) => length / MIB)).toEqual([8, 8, 8]);
   });
 
+  it("keeps to small pieces of zeros where storage has to write them", async () => {
+    const { stream, ranges, copy } = await start(24 * MIB, async () => {}, 120);
+    await stream.write(0, Buffer.alloc(24 * MIB, 7));
+    expect((await copy(GIB)).done).toBe(24 * MIB);
+    expect(ranges.map(({ length }) => length / MIB)).toEqual([8, 8, 8]);
+  });
+
   it("passes over holes of any length in a few steps", async () => {
     const size = 64 * GIB;
     const data = Buffer.alloc(MIB, 7);

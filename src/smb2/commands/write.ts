@@ -7,8 +7,9 @@ import { breakForChange } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
 import { noteWritten } from "../state/report-change.ts";
+import { isWriteThrough } from "../state/write-through.ts";
 import { writeDeferred } from "../state/write-time.ts";
-import { Channel, CreateOption, Dialect, WriteFlag } from "../wire/constants.ts";
+import { Channel, Dialect, WriteFlag } from "../wire/constants.ts";
 import { decodeWriteRequest, encodeWriteResponse, type WriteRequest } from "../wire/write.ts";
 import { command } from "./command.ts";
 import { writePipe } from "./pipe-io.ts";
@@ -81,7 +82,7 @@ function writeNow(request: Request, open: FileOpen, message: WriteRequest, offse
   const written = writeDeferred(open, request.server.context.clock, () =>
     stream.changes.run({ offset, length: data.length }, () => target.write(offset, data)),
   );
-  if (!isWriteThrough(request, open, message)) return chain(written, respond);
+  if (!mustFlush(request, open, message)) return chain(written, respond);
   return chain(
     chain(written, () => target.flush()),
     respond,
@@ -89,7 +90,7 @@ function writeNow(request: Request, open: FileOpen, message: WriteRequest, offse
 }
 
 /** FILE_FLAG_WRITE_THROUGH of the handle, or of this request (MS-SMB2 3.3.5.13). */
-function isWriteThrough(request: Request, open: FileOpen, message: WriteRequest): boolean {
-  if ((open.createOptions & CreateOption.WRITE_THROUGH) !== 0) return true;
+function mustFlush(request: Request, open: FileOpen, message: WriteRequest): boolean {
+  if (isWriteThrough(open)) return true;
   return request.connection.dialect >= Dialect.SMB_2_1 && (message.flags & WriteFlag.WRITE_THROUGH) !== 0;
 }

@@ -12,9 +12,11 @@ import { closeOpen } from "../../state/close-open.ts";
 import { everythingFrom } from "../../state/data-changes.ts";
 import { type FileOpen, requireAccess } from "../../state/open.ts";
 import { noteWritten, reportModified } from "../../state/report-change.ts";
+import { flushWriteThrough } from "../../state/write-through.ts";
 import { showWriteTime } from "../../state/write-time.ts";
 import { CompletionFilter, CreateDisposition, CreateOption, ShareAccess } from "../../wire/constants.ts";
 import { openFile } from "../open-file.ts";
+import { mustGoOn } from "./must-go-on.ts";
 
 /** Bytes copied between two looks at whether anybody still wants them. */
 const PIECE = 16 * 1024 * 1024;
@@ -53,6 +55,7 @@ export async function copyFile(
     await target.stream.data?.setSparse(true);
   }
   await copyStream(request, source, target, progress);
+  await flushWriteThrough(target);
   // A handle of a named stream stands for its data alone.
   if (source.stream.name !== "" || target.stream.name !== "") return;
   await copyNamedStreams(request, source, target, progress);
@@ -61,12 +64,6 @@ export async function copyFile(
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-
-/** @throws SmbError CANCELLED, FILE_CLOSED */
-function mustGoOn(request: Request, source: FileOpen, target: FileOpen): void {
-  if (request.isCancelled || request.connection.isClosed) throw new SmbError(NtStatus.CANCELLED);
-  if (source.closing || target.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-}
 
 /** Replaces the data of the target's stream by those of the source's. */
 async function copyStream(request: Request, source: FileOpen, target: FileOpen, progress: Progress): Promise<void> {

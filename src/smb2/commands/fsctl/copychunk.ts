@@ -10,6 +10,7 @@ import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen, Open } from "../../state/open.ts";
 import { noteWritten } from "../../state/report-change.ts";
+import { flushWriteThrough } from "../../state/write-through.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
 import {
   COPYCHUNK_LENGTH,
@@ -25,6 +26,7 @@ import {
 } from "../../wire/fscc/copychunk.ts";
 import type { IoctlRequest } from "../../wire/ioctl.ts";
 import { copyFile } from "./copy-file.ts";
+import { mustGoOn } from "./must-go-on.ts";
 
 /** ServerSideCopyMaxNumberofChunks, MaxChunkSize and MaxDataSize (MS-SMB2 3.3.3): clients adopt them, so never 0. */
 const MAX_CHUNKS = 256;
@@ -197,6 +199,7 @@ async function copyChunks(
     }
     chunksWritten += count;
   }
+  await flushWriteThrough(target);
   return encoded({ chunksWritten, chunkBytesWritten, totalBytesWritten: total });
 }
 
@@ -227,10 +230,8 @@ function joined(chunks: readonly SrvCopychunk[], first: number, count: number): 
 async function copyChunk(request: Request, source: FileOpen, target: FileOpen, chunk: SrvCopychunk): Promise<Copied> {
   const from = source.stream.data;
   const to = target.stream.data;
-  if (request.isCancelled || request.connection.isClosed) throw new SmbError(NtStatus.CANCELLED);
-  if (source.closing || target.closing || from === undefined || to === undefined) {
-    throw new SmbError(NtStatus.FILE_CLOSED);
-  }
+  mustGoOn(request, source, target);
+  if (from === undefined || to === undefined) throw new SmbError(NtStatus.FILE_CLOSED);
   const length = BigInt(chunk.length);
   const sourceSize = await from.size();
   const targetSize = await to.size();

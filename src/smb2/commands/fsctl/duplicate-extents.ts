@@ -8,6 +8,7 @@ import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { noteWritten } from "../../state/report-change.ts";
+import { flushWriteThrough } from "../../state/write-through.ts";
 import { Reader } from "../../wire/cursor.ts";
 import {
   DUPLICATE_EXTENTS_DATA_EX_STRUCTURE_SIZE,
@@ -113,6 +114,7 @@ async function share(
     if (!(await clone.clone(from, sourceOffset, to, offset, length))) throw new SmbError(NtStatus.NOT_SUPPORTED);
     if (length > room && (await to.size()).endOfFile === offset + length) await to.setEndOfFile(targetEnd);
   });
+  await flushWriteThrough(target);
   request.server.context.metrics.copied("clone", "reflink", Math.min(length, room));
 }
 

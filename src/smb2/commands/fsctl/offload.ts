@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../../nt/status.ts";
-import { writeZeros } from "../../../offload/copier.ts";
+import { writeZeros, ZERO_PIECE } from "../../../offload/copier.ts";
 import type { TokenHolder } from "../../../offload/engine.ts";
+import { PieceSize } from "../../../offload/piece-size.ts";
 import { invalidToken, type RefusalReason } from "../../../offload/refusal.ts";
 import type { TokenOrigin, TokenUse } from "../../../offload/token-registry.ts";
 import { isZeroToken } from "../../../offload/token-seal.ts";
@@ -13,6 +14,7 @@ import { withPending } from "../../pending.ts";
 import type { Request } from "../../request.ts";
 import { LiveSource } from "../../state/live-source.ts";
 import type { FileOpen } from "../../state/open.ts";
+import { flushWriteThrough } from "../../state/write-through.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
 import {
   decodeOffloadReadInput,
@@ -181,8 +183,11 @@ async function write(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
   if (open.stream.locks.blocksIo(open, offset, Number(copyLength), true)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
-  if (isZeroToken(input.token)) return writeZeroToken(request, open, data, offset, Number(copyLength));
-  return writeToken(request, open, data, offset, input);
+  const written = isZeroToken(input.token)
+    ? await writeZeroToken(request, open, data, offset, Number(copyLength))
+    : await writeToken(request, open, data, offset, input);
+  await flushWriteThrough(open);
+  return writeOutput(written);
 }
 
 function writeOutput(lengthWritten: number): Buffer {
@@ -191,33 +196,45 @@ function writeOutput(lengthWritten: number): Buffer {
   return writer.view();
 }
 
+/** @returns LengthWritten */
 async function writeZeroToken(
   request: Request,
   open: FileOpen,
   data: VolumeStream,
   offset: number,
   length: number,
-): Promise<Buffer> {
+): Promise<number> {
   const { endOfFile } = await data.size();
   const room = offset < endOfFile ? Math.min(length, endOfFile - offset) : length;
   await beginChange(request, open);
-  const done = await open.stream.changes.run({ offset, length: room }, () => writeZeros(data, offset, room));
+  const goes = goesOn(request, open);
+  const { clock } = request.server.offload;
+  const size = new PieceSize(ZERO_PIECE);
+  let done = 0;
+  while (done < room && (done === 0 || goes())) {
+    const began = clock.now();
+    const piece = { offset: offset + done, length: Math.min(room - done, size.next(room - done)) };
+    await open.stream.changes.run(piece, () => writeZeros(data, piece.offset, piece.length));
+    size.took(piece.length, clock.now() - began);
+    done += piece.length;
+  }
   request.server.context.metrics.copied("odx", "zero", done);
-  return writeOutput(done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize)));
+  return done < room ? done : Math.min(length, roundUp(done, open.file.volume.info.logicalSectorSize));
 }
 
+/** @returns LengthWritten */
 async function writeToken(
   request: Request,
   open: FileOpen,
   data: VolumeStream,
   offset: number,
   input: OffloadWriteInput,
-): Promise<Buffer> {
+): Promise<number> {
   const use = await request.server.offload.redeem(input.token, holderOf(request));
   if (typeof use === "string") {
     const done = await copyForeign(request, open, data, offset, input, use, goesOn(request, open));
     if (done === undefined) throw refuse(request, open, use);
-    return writeOutput(done);
+    return done;
   }
   let spent = false;
   try {
@@ -234,13 +251,13 @@ async function writeToken(
     const done =
       (await copyByStorage(request, open, data, use, piece, goesOn(request, open))) ??
       (await copy(request, open, data, offset, use, transferOffset, length));
-    if (done < length) return writeOutput(done - (done % sector));
+    if (done < length) return done - (done % sector);
     if (offset < endOfFile && length < room) {
       const rest = { offset: offset + length, length: room - length };
       await open.stream.changes.run(rest, () => data.zero(rest));
     }
     spent = transferOffset + wanted >= transferLength;
-    return writeOutput(Math.min(wanted, roundUp(room, sector)));
+    return Math.min(wanted, roundUp(room, sector));
   } finally {
     use.end(spent);
   }

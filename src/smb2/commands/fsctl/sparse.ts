@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { FileAttribute } from "../../../nt/attributes.ts";
-import { toSafeLength } from "../../../nt/length.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
 import type { ByteRange, VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";
 import { noteWritten, reportModified } from "../../state/report-change.ts";
+import { flushWriteThrough } from "../../state/write-through.ts";
 import { CompletionFilter } from "../../wire/constants.ts";
 import { Reader, Writer } from "../../wire/cursor.ts";
 import {
@@ -21,6 +21,7 @@ import {
 } from "../../wire/fscc/sparse.ts";
 import type { IoctlRequest } from "../../wire/ioctl.ts";
 import { NO_OUTPUT } from "./fsctl.ts";
+import { mustGoOn } from "./must-go-on.ts";
 
 /** The data of a handle. @throws SmbError INVALID_PARAMETER for a directory */
 function dataOf(open: FileOpen): VolumeStream {
@@ -42,6 +43,9 @@ export async function setSparse(request: Request, ioctl: IoctlRequest): Promise<
   return NO_OUTPUT;
 }
 
+/** Bytes; storage that has to write zeros takes time for them, and who no longer wants them is heard in between. */
+const ZERO_STEP = 1024 ** 3;
+
 /** FSCTL_SET_ZERO_DATA (MS-FSA 2.1.5.10.38). */
 export async function setZeroData(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
   const open = request.fileOpen;
@@ -60,7 +64,13 @@ export async function setZeroData(request: Request, ioctl: IoctlRequest): Promis
   }
   await breakForChange(request, open);
   noteWritten(open);
-  await open.stream.changes.run(range, () => data.zero(range));
+  const end = range.offset + range.length;
+  for (let { offset } = range; offset < end; offset += ZERO_STEP) {
+    mustGoOn(request, open);
+    const step = { offset, length: Math.min(ZERO_STEP, end - offset) };
+    await open.stream.changes.run(step, () => data.zero(step));
+  }
+  await flushWriteThrough(open);
   return NO_OUTPUT;
 }
 
@@ -82,11 +92,11 @@ export async function queryAllocatedRanges(request: Request, ioctl: IoctlRequest
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   if (asked.length === 0n) return NO_OUTPUT;
+  const room = Math.floor(ioctl.maxOutputResponse / ALLOCATED_RANGE_LENGTH);
+  if (room === 0) throw new SmbError(NtStatus.BUFFER_TOO_SMALL);
   const { endOfFile } = await data.size();
   const range = clip(asked.offset, asked.length, endOfFile);
   if (range === undefined) return NO_OUTPUT;
-  const room = Math.floor(ioctl.maxOutputResponse / ALLOCATED_RANGE_LENGTH);
-  if (room === 0) throw new SmbError(NtStatus.BUFFER_TOO_SMALL);
   // A file that is not sparse counts as allocated from end to end.
   const { attributes } = await open.file.node.stat();
   const sparse = (attributes & FileAttribute.SPARSE_FILE) !== 0 || open.stream.name !== "";
@@ -100,36 +110,49 @@ export async function queryAllocatedRanges(request: Request, ioctl: IoctlRequest
 
 /** Ranges that one FSCTL_FILE_LEVEL_TRIM may hold. */
 const MAX_TRIM_RANGES = 4096;
+/** FILE_LEVEL_TRIM_OUTPUT. */
+const TRIM_OUTPUT_LENGTH = 4;
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /**
- * FSCTL_FILE_LEVEL_TRIM (MS-FSA 2.1.5.10.6): what is trimmed reads as zeros; only whole allocation units are, so that the
- * storage can give them back.
+ * FSCTL_FILE_LEVEL_TRIM (MS-SMB2 3.3.5.15.14, MS-FSA 2.1.5.10.6): what is trimmed reads as zeros; only whole allocation units
+ * are, so that the storage can give them back.
  */
 export async function fileLevelTrim(request: Request, ioctl: IoctlRequest): Promise<Buffer> {
   const open = request.fileOpen;
   const data = dataOf(open);
   refuseReadOnly(open);
-  const { ranges } = decodeFileLevelTrim(new Reader(ioctl.input));
-  if (ranges.length === 0 || ranges.length > MAX_TRIM_RANGES) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const { key, ranges } = decodeFileLevelTrim(new Reader(ioctl.input));
+  const wantsOutput = ioctl.maxOutputResponse > 0;
+  if (key !== 0 || ranges.length === 0 || ranges.length > MAX_TRIM_RANGES)
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (wantsOutput && ioctl.maxOutputResponse < TRIM_OUTPUT_LENGTH) throw new SmbError(NtStatus.INVALID_PARAMETER);
   const unit = open.file.volume.info.allocationUnit;
-  const { endOfFile } = await data.size();
   let processed = 0;
   await breakForChange(request, open);
   noteWritten(open);
   for (const { offset, length } of ranges) {
-    const start = toSafeLength(offset);
-    const end = Math.min(toSafeLength(offset + length), endOfFile);
-    if (open.stream.locks.blocksIo(open, start, Math.max(end - start, 0), true)) {
-      throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
+    mustGoOn(request, open);
+    if (offset + length > UINT64_MAX) throw new SmbError(NtStatus.INTEGER_OVERFLOW);
+    const range = wholeUnits(clip(offset, length, (await data.size()).endOfFile), unit);
+    if (range !== undefined) {
+      if (open.stream.locks.blocksIo(open, range.offset, range.length, true)) {
+        throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
+      }
+      await open.stream.changes.run(range, () => data.zero(range));
     }
-    const first = Math.ceil(start / unit) * unit;
-    const last = Math.floor(end / unit) * unit;
-    const range = { offset: first, length: last - first };
-    if (last > first) await open.stream.changes.run(range, () => data.zero(range));
     processed++;
   }
-  if (ioctl.maxOutputResponse < 4) return NO_OUTPUT;
-  const writer = new Writer(4);
+  if (!wantsOutput) return NO_OUTPUT;
+  const writer = new Writer(TRIM_OUTPUT_LENGTH);
   encodeFileLevelTrimOutput(writer, processed);
   return writer.view();
+}
+
+/** The whole units of a range. */
+function wholeUnits(range: ByteRange | undefined, unit: number): ByteRange | undefined {
+  if (range === undefined) return undefined;
+  const first = Math.ceil(range.offset / unit) * unit;
+  const last = Math.floor((range.offset + range.length) / unit) * unit;
+  return last > first ? { offset: first, length: last - first } : undefined;
 }

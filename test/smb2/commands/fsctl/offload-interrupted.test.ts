@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { statusName } from "../../../../src/nt/status.ts";
+import { zeroToken } from "../../../../src/offload/token-seal.ts";
 import { Reader, Writer } from "../../../../src/smb2/wire/cursor.ts";
 import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
 import { decodeOffloadWriteOutput } from "../../../../src/smb2/wire/fscc/offload.ts";
@@ -99,6 +100,17 @@ describe("a long FSCTL_OFFLOAD_WRITE", () => {
     const rest = { offset: PIECE, length: 12 * MIB, transferOffset: PIECE };
     expect(await offloadWrite(target, token, rest)).toBe(12 * MIB);
     expect((await target.read(16 * MIB, 1))[0]).toBe(17);
+  });
+
+  it("stops when its time is over, with zeros too", async () => {
+    await setEndOfFile(target, 20 * MIB);
+    gate.hold("zero");
+    const input = offloadWriteInput(zeroToken(), { length: 20 * MIB });
+    const call = target.submit(requests.ioctl(Fsctl.OFFLOAD_WRITE, target.fileId, { input, maxOutputResponse: 16 }));
+    await gate.arrival("zero");
+    harness.clock.advance(3001);
+    gate.release();
+    expect(await written(call)).toBe(PIECE);
   });
 
   it("stops when its session is logged off, its tree disconnected or its handle closed", async () => {
