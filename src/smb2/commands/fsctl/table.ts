@@ -153,7 +153,10 @@ export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRo
   [Fsctl.QUERY_FILE_REGIONS, { name: "QUERY_FILE_REGIONS", target: "file", handle: queryFileRegions }],
   [Fsctl.CREATE_OR_GET_OBJECT_ID, { name: "CREATE_OR_GET_OBJECT_ID", target: "file", handle: getObjectId }],
   [Fsctl.GET_COMPRESSION, { name: "GET_COMPRESSION", target: "file", handle: getCompression }],
-  [Fsctl.SET_COMPRESSION, { name: "SET_COMPRESSION", target: "file", handle: setCompression }],
+  [
+    Fsctl.SET_COMPRESSION,
+    { name: "SET_COMPRESSION", target: "file", access: Access.WRITE_DATA, handle: setCompression },
+  ],
   [Fsctl.GET_OBJECT_ID, { name: "GET_OBJECT_ID", target: "file", handle: getObjectId }],
   [
     Fsctl.SRV_ENUMERATE_SNAPSHOTS,

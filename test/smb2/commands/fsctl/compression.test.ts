@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { beforeEach, describe, expect, it } from "vitest";
+import { Access } from "../../../../src/nt/access-mask.ts";
 import { FileAttribute } from "../../../../src/nt/attributes.ts";
 import { CreateOption } from "../../../../src/smb2/wire/constants.ts";
 import { Reader } from "../../../../src/smb2/wire/cursor.ts";
@@ -10,6 +11,8 @@ import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
 import { CompressingVolume } from "../../../support/compressing-volume.ts";
 import { ServerHarness, statusOf } from "../../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";
+
+const ALL_BUT_WRITE_DATA = Access.READ_DATA | Access.APPEND_DATA | Access.WRITE_ATTRIBUTES | Access.WRITE_EA;
 
 const state = (format: number) => Buffer.of(format & 0xff, format >> 8);
 
@@ -64,6 +67,16 @@ describe("compression on a volume that compresses", () => {
     const short = file.ioctl(Fsctl.GET_COMPRESSION, undefined, { maxOutputResponse: 1 });
     expect(await statusOf(short)).toBe("STATUS_INVALID_PARAMETER");
     expect(await get(file)).toBe(CompressionFormat.NONE);
+  });
+
+  it("needs the right to write to be switched, and none to be asked for", async () => {
+    const file = await tree.createFile("file", { desiredAccess: ALL_BUT_WRITE_DATA });
+    expect(await set(file, CompressionFormat.LZNT1)).toBe("STATUS_ACCESS_DENIED");
+    expect(await set(file, CompressionFormat.NONE)).toBe("STATUS_ACCESS_DENIED");
+    expect(await get(file)).toBe(CompressionFormat.NONE);
+    const writer = await tree.create("file", { desiredAccess: Access.WRITE_DATA });
+    expect(await set(writer, CompressionFormat.LZNT1)).toBe("STATUS_SUCCESS");
+    expect(await get(file)).toBe(CompressionFormat.LZNT1);
   });
 
   it("is not switched on where nothing can be written", async () => {
