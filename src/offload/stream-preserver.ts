@@ -29,16 +29,18 @@ export class StreamSnapshot {
     this.range = range;
   }
 
-  /** Why the data are no longer to be had. */
+  /** Why the data are no longer to be had. Looks whether somebody else has changed them. */
   get lost(): RefusalReason | undefined {
     if (this.#lost === undefined) this.#preserver.verify(this);
     return this.#lost;
   }
 
+  /** What is known of that without looking. */
   get isLost(): boolean {
     return this.#lost !== undefined;
   }
 
+  /** Every byte is preserved: the stream itself is no longer needed. */
   get isComplete(): boolean {
     return this.preserved.gaps(this.range).length === 0;
   }

@@ -16,17 +16,29 @@ export interface TokenSource {
   readonly pinned: boolean;
   /** Where another server finds the data, in `room` bytes at most. */
   locator?(shared: SharedData, room: number): Awaitable<Buffer | undefined>;
-  /** It stands for data of this file, which others know by another way: they must not be written while they are read. */
+  /**
+   * Present where nobody puts old bytes aside before this file is changed, since it was found by a token of another server: a copy
+   * into the file itself would change its own source, and is refused.
+   */
   readonly fileId?: bigint;
-  /** Why the data of the moment at which the token was made are no longer to be had. */
+  /**
+   * Why the data of the moment at which the token was made are no longer to be had. Looks anew each time: others may change a file
+   * without telling.
+   */
   readonly lost: RefusalReason | undefined;
   /** Where the bytes from `offset` on are to be read from, `length` at most. */
   locate(offset: number, length: number): Place;
-  /** To be asked after bytes of {@link stream} have been read: whether they were the right ones all the time. */
+  /**
+   * To be asked after bytes of {@link stream} have been read. False where some of them may have been changed before or while they
+   * were read: {@link locate} then knows where the right ones are, unless they are {@link lost}.
+   */
   isUntouched(offset: number, length: number): boolean;
-  /** The token is used: its data are kept until `expires` at least, milliseconds since 1970. */
+  /** The token is used: what other servers find of its data stays until `expires` at least, milliseconds since 1970. */
   used?(expires: number): void;
-  /** The token has ended for everybody; with `now`, unless somebody elsewhere still uses it. Followed by {@link release}. */
+  /**
+   * The token has ended here, and {@link release} follows. What other servers find of its data goes too, but for what one of them
+   * has had kept for longer than `now`, in milliseconds since 1970; with `Infinity` it goes in any case.
+   */
   ended?(now: number): void;
   release(): Awaitable<void>;
 }
