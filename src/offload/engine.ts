@@ -43,7 +43,7 @@ export interface OffloadOptions extends TokenLimits {
   readonly maxClockSkew: number;
   /**
    * Bytes of old data that are kept for tokens, in all, on volumes that do not share blocks: before a client overwrites them.
-   * Beyond that, tokens for data that are overwritten end. 0 keeps none.
+   * Beyond that, tokens that were used up end, and then those for data that are overwritten. 0 keeps none.
    */
   readonly maxPreservedBytes: number;
   readonly defaultTimeToLive: number;
@@ -121,9 +121,9 @@ export class OffloadEngine {
     this.clock = clock;
     this.#randomBytes = randomBytes;
     this.#sealer = new TokenSealer(options.tokenKeys, randomBytes);
-    this.preserveBudget = new PreserveBudget(options.maxPreservedBytes);
     this.#issuer = randomBytes(ISSUER_LENGTH);
     this.#registry = new TokenRegistry(options, clock, failed);
+    this.preserveBudget = new PreserveBudget(options.maxPreservedBytes, () => this.#registry.endOldestSpentUnpinned());
     this.#group = new TokenGroup({ options, clock, volumes, failed });
   }
 

@@ -8,12 +8,17 @@ const MEMORY_LIMIT = 32 * 1024 * 1024;
 /** How much old data a server may keep for tokens, over all streams. */
 export class PreserveBudget {
   readonly #limit: number;
+  readonly #makeRoom: () => boolean;
   #used = 0;
   #inMemory = 0;
 
-  /** @param limit bytes */
-  constructor(limit: number) {
+  /**
+   * @param limit bytes
+   * @param makeRoom called where there is no room: has what matters least given back, or returns false where nothing is left
+   */
+  constructor(limit: number, makeRoom: () => boolean = () => false) {
     this.#limit = limit;
+    this.#makeRoom = makeRoom;
   }
 
   /** Bytes, each piece counted as 4 KiB at least. */
@@ -29,7 +34,9 @@ export class PreserveBudget {
   /** @returns false where there is no room */
   take(length: number, inMemory: boolean): boolean {
     const cost = Math.max(length, MINIMUM_COST);
-    if (this.#used + cost > this.#limit || (inMemory && !this.fitsMemory(length))) return false;
+    if (cost > this.#limit) return false;
+    while (this.#used + cost > this.#limit) if (!this.#makeRoom()) return false;
+    if (inMemory && !this.fitsMemory(length)) return false;
     this.#used += cost;
     if (inMemory) this.#inMemory += length;
     return true;

@@ -100,8 +100,8 @@ export interface TokenUse {
   revoke(reason: RefusalReason): void;
 }
 
-function oldestSpent(entries: Iterable<Entry> = []): Entry | undefined {
-  for (const entry of entries) if (entry.spent && entry.uses === 0) return entry;
+function oldestSpent(entries: Iterable<Entry> = [], which: (entry: Entry) => boolean = () => true): Entry | undefined {
+  for (const entry of entries) if (entry.spent && entry.uses === 0 && which(entry)) return entry;
   return undefined;
 }
 
@@ -164,6 +164,18 @@ export class TokenRegistry {
       if (spent === undefined) throw new CopyRefusedError(NtStatus.INSUFFICIENT_RESOURCES, "too many tokens");
       this.#endEverywhere(spent, Number.POSITIVE_INFINITY);
     }
+  }
+
+  /**
+   * Ends the oldest token that was used up and has no file of its own to keep its data in: what has been put aside for it makes room
+   * for what others still want.
+   * @returns false where there is none
+   */
+  endOldestSpentUnpinned(): boolean {
+    const spent = oldestSpent(this.#entries.values(), ({ source }) => !source.pinned);
+    if (spent === undefined) return false;
+    this.#endEverywhere(spent, Number.POSITIVE_INFINITY);
+    return true;
   }
 
   /** @throws SmbError INSUFFICIENT_RESOURCES; the source is then the caller's to release */

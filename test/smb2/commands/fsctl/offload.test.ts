@@ -448,6 +448,28 @@ describe("FSCTL_OFFLOAD_WRITE", () => {
       },
     );
 
+    it("keeps old data for what is still wanted before it keeps them for tokens that were used up", async () => {
+      const length = 64 * 1024;
+      const volume = new VolatileVolume();
+      const mounted = await (await ServerHarness.start({ volume, offload: { maxPreservedBytes: length } })).mount();
+      const copy = await mounted.createFile("copy");
+      const tokens: Buffer[] = [];
+      for (const name of ["first", "second", "third"]) {
+        const file = await mounted.createFile(name);
+        await file.write(0, content(length, name.length));
+        const { token } = await offloadRead(file, { length });
+        tokens.push(token);
+        if (name === "first") await offloadWrite(copy, token, { length });
+        await file.write(0, Buffer.alloc(length));
+      }
+      const redeem = (token: Buffer | undefined) =>
+        statusOf(offloadWrite(copy, token ?? Buffer.alloc(512), { length }));
+      expect(await redeem(tokens[0])).toBe("STATUS_INVALID_TOKEN");
+      expect(await redeem(tokens[1])).toBe("STATUS_SUCCESS");
+      expect((await copy.read(0, length)).equals(content(length, "second".length))).toBe(true);
+      expect(await redeem(tokens[2])).toBe("STATUS_INVALID_TOKEN");
+    });
+
     it("copies no more bytes in a call than allowed, and goes on where it stopped", async () => {
       const mounted = await (await ServerHarness.start({ offload: { maxBytesPerWrite: 1 } })).mount();
       const large = content(20 * MIB);
