@@ -256,8 +256,9 @@ async function writeToken(
       const rest = { offset: offset + length, length: room - length };
       await open.stream.changes.run(rest, () => data.zero(rest));
     }
-    spent = transferOffset + wanted >= transferLength;
-    return Math.min(wanted, roundUp(room, sector));
+    const written = Math.min(wanted, roundUp(room, sector));
+    spent = transferOffset + written >= transferLength;
+    return written;
   } finally {
     use.end(spent);
   }

@@ -448,6 +448,17 @@ describe("FSCTL_OFFLOAD_WRITE", () => {
       },
     );
 
+    it("a token is not used up where its end did not fit the file yet", async () => {
+      const { file, copy } = await start({ maxTokens: 1 });
+      const { token } = await offloadRead(file, { length: 1024 });
+      await setEndOfFile(copy, 512);
+      expect(await offloadWrite(copy, token, { length: 1024 })).toBe(512);
+      expect(await read(file)).toBe("STATUS_INSUFFICIENT_RESOURCES");
+      await setEndOfFile(copy, 1024);
+      expect(await offloadWrite(copy, token, { offset: 512, length: 512, transferOffset: 512 })).toBe(512);
+      expect(await read(file)).toBe("STATUS_SUCCESS");
+    });
+
     it("keeps old data for what is still wanted before it keeps them for tokens that were used up", async () => {
       const length = 64 * 1024;
       const volume = new VolatileVolume();
