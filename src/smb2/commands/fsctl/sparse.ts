@@ -92,11 +92,12 @@ export async function queryAllocatedRanges(request: Request, ioctl: IoctlRequest
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   if (asked.length === 0n) return NO_OUTPUT;
-  const room = Math.floor(ioctl.maxOutputResponse / ALLOCATED_RANGE_LENGTH);
-  if (room === 0) throw new SmbError(NtStatus.BUFFER_TOO_SMALL);
   const { endOfFile } = await data.size();
   const range = clip(asked.offset, asked.length, endOfFile);
   if (range === undefined) return NO_OUTPUT;
+  // Where there is nothing to tell, Windows needs no room for it, whatever the order in MS-FSA.
+  const room = Math.floor(ioctl.maxOutputResponse / ALLOCATED_RANGE_LENGTH);
+  if (room === 0) throw new SmbError(NtStatus.BUFFER_TOO_SMALL);
   // A file that is not sparse counts as allocated from end to end.
   const { attributes } = await open.file.node.stat();
   const sparse = (attributes & FileAttribute.SPARSE_FILE) !== 0 || open.stream.name !== "";
