@@ -24,6 +24,7 @@ import {
   HEADER_SIZE,
   type Header,
   PROTOCOL_ID,
+  peekFlags,
   peekProtocolId,
   peekSessionId,
   SMB1_PROTOCOL_ID,
@@ -298,8 +299,9 @@ export class Connection {
     for (let index = 0; index < messages.length; index++) {
       const inner = messages[index];
       if (inner === undefined) continue;
-      const related = (inner.readUInt32LE(16) & HeaderFlag.RELATED_OPERATIONS) !== 0;
-      if (!(index > 0 && related) && peekSessionId(inner) !== sessionId) {
+      const related = (peekFlags(inner) & HeaderFlag.RELATED_OPERATIONS) !== 0;
+      if (related && index === 0) throw new MalformedPacketError("an encrypted message begins with a related request");
+      if (!related && peekSessionId(inner) !== sessionId) {
         throw new MalformedPacketError("session inside of an encrypted message is another one");
       }
     }

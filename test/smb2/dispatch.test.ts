@@ -138,6 +138,10 @@ describe("the protection of requests", () => {
       await expectEnd(() => Promise.all(first.connection.submitCompound(parts).map(({ reply }) => reply)));
     });
 
+    it("that begins with a related request", async () => {
+      await expectEnd(() => first.exchange(requests.echo(), { encrypt: true, related: true }));
+    });
+
     it("of a session that does not exist", async () => {
       const keys = { sessionId: 4711n, cipher: first.cipher, signerOn: () => undefined };
       await expectEnd(() => first.connection.exchange(requests.echo(), { session: keys, encrypt: true }));

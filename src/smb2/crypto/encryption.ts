@@ -51,7 +51,7 @@ export interface MessageCipher {
   /**
    * The message behind a TRANSFORM_HEADER (its 52 bytes). The ciphertext is used up: a long message takes its place, a
    * short one is in a buffer of its own.
-   * @throws DecryptionError for a wrong tag or a message whose size is not OriginalMessageSize
+   * @throws DecryptionError for a wrong tag, a message whose size is not OriginalMessageSize, Flags that do not say encrypted
    */
   decrypt(transformHeader: Buffer, ciphertext: Buffer): Buffer;
   /**
@@ -103,10 +103,11 @@ function writeHeader(sessionId: bigint, length: number, nonces: NonceCounter): B
   return header;
 }
 
-function checkSizes(header: Buffer, ciphertext: Buffer): void {
+function checkHeader(header: Buffer, ciphertext: Buffer): void {
   if (header.length !== TRANSFORM_HEADER_SIZE || header.readUInt32LE(SIZE_OFFSET) !== ciphertext.length) {
     throw new DecryptionError("sizes of the transform header and the encrypted message differ");
   }
+  if (header.readUInt16LE(FLAGS_OFFSET) !== FLAG_ENCRYPTED) throw new DecryptionError("Flags of the transform header");
 }
 
 const ALGORITHMS: Readonly<Record<CipherId, AeadAlgorithm>> = {
@@ -140,12 +141,12 @@ class AeadMessageCipher implements MessageCipher {
   }
 
   decrypt(header: Buffer, ciphertext: Buffer): Buffer {
-    checkSizes(header, ciphertext);
+    checkHeader(header, ciphertext);
     return opened(this.#opening.open(this.#nonceOf(header), additionalData(header), ciphertext, tagOf(header)));
   }
 
   async decryptOnWorker(header: Buffer, ciphertext: Buffer): Promise<Buffer> {
-    checkSizes(header, ciphertext);
+    checkHeader(header, ciphertext);
     const opening = this.#opening.onWorker ?? this.#opening;
     return opened(await opening.open(this.#nonceOf(header), additionalData(header), ciphertext, tagOf(header)));
   }

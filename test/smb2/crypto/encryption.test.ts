@@ -9,6 +9,7 @@ import {
   createMessageCipher,
   DecryptionError,
   type MessageCipher,
+  TRANSFORM_HEADER_SIZE,
 } from "../../../src/smb2/crypto/encryption.ts";
 import { nodeAead } from "../../../src/smb2/crypto/node-aead.ts";
 
@@ -93,6 +94,25 @@ describe.each(implementations)("createMessageCipher by %s", (_name, aead) => {
     expect(() => client.decrypt(header, body.subarray(1))).toThrow(DecryptionError);
     expect(() => client.decrypt(header.subarray(1), body)).toThrow(DecryptionError);
     expect(() => server.decrypt(header, body)).toThrow(DecryptionError);
+  });
+
+  it("refuses Flags that do not say encrypted, with the right tag", () => {
+    const { client, serverKey } = pair(CipherId.AES_128_GCM, aead);
+    for (const [flags, isRight] of [
+      [1, true],
+      [0, false],
+      [2, false],
+    ] as const) {
+      const header = Buffer.alloc(TRANSFORM_HEADER_SIZE);
+      header.write("fd534d42", "hex");
+      header.writeUInt32LE(4, 36);
+      header.writeUInt16LE(flags, 42);
+      const cipher = createCipheriv("aes-128-gcm", serverKey, header.subarray(20, 32)).setAAD(header.subarray(20));
+      const body = Buffer.concat([cipher.update("text"), cipher.final()]);
+      cipher.getAuthTag().copy(header, 4);
+      if (isRight) expect(client.decrypt(header, body).toString()).toBe("text");
+      else expect(() => client.decrypt(header, body)).toThrow(DecryptionError);
+    }
   });
 
   it.each(ciphers)("%s: no nonce comes twice", (_, id) => {
