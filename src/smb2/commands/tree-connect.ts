@@ -41,9 +41,9 @@ function handle(request: Request, message: TreeConnectRequest): void {
   connectDisk(request, share);
 }
 
-/** The share of `\\server\share`. @throws SmbError INVALID_PARAMETER for another form (MS-SMB2 2.2.9) */
+/** The share of `\\server\share`. @throws SmbError INVALID_PARAMETER for another form, or too long a name (MS-SMB2 2.2.9) */
 function shareName(path: string): string {
-  const match = /^\\\\[^\\]+\\([^\\]+)$/.exec(path);
+  const match = /^\\\\[^\\]{1,255}\\([^\\]{1,80})$/.exec(path);
   if (match?.[1] === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   return match[1];
 }

@@ -21,6 +21,9 @@ describe("TREE_CONNECT", () => {
     ["data", "STATUS_INVALID_PARAMETER"],
     ["", "STATUS_INVALID_PARAMETER"],
     ["\\\\server\\data\\sub", "STATUS_INVALID_PARAMETER"],
+    [`\\\\${"s".repeat(255)}\\${"d".repeat(80)}`, "STATUS_BAD_NETWORK_NAME"],
+    [`\\\\server\\${"d".repeat(81)}`, "STATUS_INVALID_PARAMETER"],
+    [`\\\\${"s".repeat(256)}\\data`, "STATUS_INVALID_PARAMETER"],
   ])("to %s: %s", async (path, expected) => {
     const session = await (await ServerHarness.start()).logOn();
     const reply = await session.exchange(requests.treeConnect(path), { sign: true });
