@@ -83,6 +83,10 @@ export class Connection {
   serverSecurityMode = 0;
   clientGuid: Buffer = Buffer.alloc(16);
   supportsMultiCredit = false;
+  /** Bytes of file data, and of other variable parts, that one request sends or asks for at most. */
+  maxTransactSize = 0;
+  maxReadSize = 0;
+  maxWriteSize = 0;
   /** Connection.SupportsNotifications. */
   supportsNotifications = false;
   cipher: CipherId | undefined;
@@ -127,8 +131,7 @@ export class Connection {
 
   /** From now on frames may be as large as the negotiated payloads. */
   allowLargeFrames(): void {
-    const { maxReadSize, maxWriteSize, maxTransactSize } = this.server.context.options;
-    this.#assembler.maximum = Math.max(maxReadSize, maxWriteSize, maxTransactSize) + FRAME_OVERHEAD;
+    this.#assembler.maximum = Math.max(this.maxReadSize, this.maxWriteSize, this.maxTransactSize) + FRAME_OVERHEAD;
   }
 
   /** Takes bytes from the transport, in whatever pieces; their memory is lent for the call. */

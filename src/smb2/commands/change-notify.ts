@@ -29,7 +29,7 @@ export const changeNotify = command({
 function handle(request: Request, message: ChangeNotifyRequest): Awaitable<void> {
   const open = request.fileOpen;
   const { options } = request.server.context;
-  if (message.outputBufferLength > options.maxTransactSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (message.outputBufferLength > request.connection.maxTransactSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (!open.file.node.directory || open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
   requireAccess(open, Access.LIST_DIRECTORY);
   const watchers = open.tree.files?.watchers;

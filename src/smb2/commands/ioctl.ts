@@ -34,7 +34,7 @@ const withoutHandle: ReadonlySet<number> = new Set([
 ]);
 
 function handle(request: Request, message: IoctlRequest): Awaitable<void> {
-  const { maxTransactSize } = request.server.context.options;
+  const { maxTransactSize } = request.connection;
   if (message.flags !== IoctlFlag.IS_FSCTL) throw new SmbError(NtStatus.NOT_SUPPORTED);
   if (withoutHandle.has(message.ctlCode) && !isNoFileId(message.fileId)) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);

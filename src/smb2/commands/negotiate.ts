@@ -64,21 +64,21 @@ function handle(request: Request, message: NegotiateRequest): void {
   }
   if (dialect === 0) throw new SmbError(NtStatus.NOT_SUPPORTED);
 
-  const contexts = dialect === Dialect.SMB_3_1_1 ? negotiateContexts(connection, message.contexts) : [];
+  // Nothing is settled before all of it can be: after a failure the client may try again.
+  const settled = dialect === Dialect.SMB_3_1_1 ? negotiateContexts(connection, message.contexts) : undefined;
   connection.dialect = dialect;
   connection.clientDialects = message.dialects;
   connection.clientCapabilities = message.capabilities;
   connection.clientSecurityMode = message.securityMode;
   connection.clientGuid = Buffer.from(message.clientGuid);
   connection.supportsMultiCredit = dialect >= Dialect.SMB_2_1;
-  if (dialect !== Dialect.SMB_3_1_1) connection.signingAlgorithm = defaultSigningAlgorithm(dialect);
+  connection.signingAlgorithm = settled?.signingAlgorithm ?? defaultSigningAlgorithm(dialect);
   // Before 3.1.1 the only cipher is AES-128-CCM, announced by a capability of both sides.
   const ccmAllowed = options.encryption !== "off" && options.ciphers.includes("aes-128-ccm");
   const is30 = dialect === Dialect.SMB_3_0 || dialect === Dialect.SMB_3_0_2;
-  if (is30 && ccmAllowed && (message.capabilities & GlobalCapability.ENCRYPTION) !== 0) {
-    connection.cipher = CipherId.AES_128_CCM;
-  }
-  respond(request, contexts);
+  const ccm = is30 && ccmAllowed && (message.capabilities & GlobalCapability.ENCRYPTION) !== 0;
+  connection.cipher = ccm ? CipherId.AES_128_CCM : settled?.cipher;
+  respond(request, settled?.contexts ?? []);
 
   if (dialect === Dialect.SMB_3_1_1) {
     connection.preauth.update(request.reader.buffer);
@@ -94,8 +94,15 @@ const supportedDialects: ReadonlySet<number> = new Set([
   Dialect.SMB_3_1_1,
 ]);
 
-/** Settles what the contexts of 3.1.1 negotiate and returns the server's ones. */
-function negotiateContexts(connection: Connection, offered: readonly NegotiateContext[]): NegotiateContext[] {
+/** What the contexts of 3.1.1 have come to. */
+interface Settled {
+  /** The server's own. */
+  readonly contexts: readonly NegotiateContext[];
+  readonly cipher: CipherId | undefined;
+  readonly signingAlgorithm: SigningAlgorithm;
+}
+
+function negotiateContexts(connection: Connection, offered: readonly NegotiateContext[]): Settled {
   const { context } = connection.server;
   const { options } = context;
   const preauth = single(offered, NegotiateContextType.PREAUTH_INTEGRITY_CAPABILITIES);
@@ -107,21 +114,24 @@ function negotiateContexts(connection: Connection, offered: readonly NegotiateCo
   if (!decodePreauthIntegrityCapabilities(preauth).hashAlgorithms.includes(PREAUTH_SHA_512)) {
     throw new SmbError(NtStatus.SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP);
   }
-  const answer = [preauthIntegrityContext({ hashAlgorithms: [PREAUTH_SHA_512], salt: context.randomBytes(SALT_SIZE) })];
+  const contexts = [
+    preauthIntegrityContext({ hashAlgorithms: [PREAUTH_SHA_512], salt: context.randomBytes(SALT_SIZE) }),
+  ];
+  let cipher: CipherId | undefined;
   if (encryption !== undefined && options.encryption !== "off") {
     const ciphers = decodeEncryptionCapabilities(encryption);
-    const name = options.ciphers.find((cipher) => ciphers.includes(cipherIds[cipher]));
-    connection.cipher = name === undefined ? undefined : cipherIds[name];
-    answer.push(encryptionContext([connection.cipher ?? 0]));
+    const name = options.ciphers.find((candidate) => ciphers.includes(cipherIds[candidate]));
+    if (name !== undefined) cipher = cipherIds[name];
+    contexts.push(encryptionContext([cipher ?? 0]));
   }
-  connection.signingAlgorithm = SigningAlgorithm.AES_CMAC;
+  let signingAlgorithm: SigningAlgorithm = SigningAlgorithm.AES_CMAC;
   if (signing !== undefined) {
     const algorithms = decodeSigningCapabilities(signing);
     const name = options.signingAlgorithms.find((algorithm) => algorithms.includes(signingIds[algorithm]));
-    if (name !== undefined) connection.signingAlgorithm = signingIds[name];
-    answer.push(signingContext([connection.signingAlgorithm]));
+    if (name !== undefined) signingAlgorithm = signingIds[name];
+    contexts.push(signingContext([signingAlgorithm]));
   }
-  return answer;
+  return { contexts, cipher, signingAlgorithm };
 }
 
 /** The one context of a type; two are refused. */
@@ -147,11 +157,9 @@ export function describeServer(connection: Connection, contexts: readonly Negoti
   const { options } = context;
   const { dialect } = connection;
   let capabilities = 0;
-  if (connection.supportsMultiCredit) capabilities |= GlobalCapability.LARGE_MTU;
-  // Who has chosen 2.1 or later leases; the wildcard has chosen nothing yet.
-  if (connection.supportsMultiCredit && dialect !== Dialect.WILDCARD) capabilities |= GlobalCapability.LEASING;
-  if (dialect >= Dialect.SMB_3_0 && dialect !== Dialect.WILDCARD) {
-    capabilities |= GlobalCapability.DIRECTORY_LEASING;
+  if (connection.supportsMultiCredit) capabilities |= GlobalCapability.LARGE_MTU | GlobalCapability.LEASING;
+  if (dialect >= Dialect.SMB_3_0) {
+    capabilities |= GlobalCapability.DIRECTORY_LEASING & connection.clientCapabilities;
     capabilities |= GlobalCapability.MULTI_CHANNEL & connection.clientCapabilities;
     if (connection.server.persistentOpens !== undefined) {
       capabilities |= GlobalCapability.PERSISTENT_HANDLES & connection.clientCapabilities;
@@ -165,14 +173,17 @@ export function describeServer(connection: Connection, contexts: readonly Negoti
   connection.serverCapabilities = capabilities;
   connection.serverSecurityMode = securityMode;
   const limit = connection.supportsMultiCredit ? Number.MAX_SAFE_INTEGER : SINGLE_CREDIT_SIZE;
+  connection.maxTransactSize = Math.min(options.maxTransactSize, limit);
+  connection.maxReadSize = Math.min(options.maxReadSize, limit);
+  connection.maxWriteSize = Math.min(options.maxWriteSize, limit);
   return {
     securityMode,
     dialect,
     serverGuid: context.serverGuid,
     capabilities,
-    maxTransactSize: Math.min(options.maxTransactSize, limit),
-    maxReadSize: Math.min(options.maxReadSize, limit),
-    maxWriteSize: Math.min(options.maxWriteSize, limit),
+    maxTransactSize: connection.maxTransactSize,
+    maxReadSize: connection.maxReadSize,
+    maxWriteSize: connection.maxWriteSize,
     systemTime: fileTimeFromMilliseconds(context.clock.now()),
     serverStartTime: 0n,
     securityBuffer: context.authenticator.initialToken,

@@ -40,7 +40,7 @@ const MAX_OUTPUT = 1024 * 1024;
 function handle(request: Request, message: QueryDirectoryRequest): Awaitable<void> {
   const open = request.fileOpen;
   if (!open.file.node.directory || open.stream.name !== "") throw new SmbError(NtStatus.INVALID_PARAMETER);
-  if (message.outputBufferLength > request.server.context.options.maxTransactSize) {
+  if (message.outputBufferLength > request.connection.maxTransactSize) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   requireAccess(open, Access.LIST_DIRECTORY);

@@ -27,7 +27,7 @@ export const queryInfo = command({
 
 function handle(request: Request, message: QueryInfoRequest): Awaitable<void> {
   const { open } = request;
-  const { maxTransactSize } = request.server.context.options;
+  const { maxTransactSize } = request.connection;
   if (message.outputBufferLength > maxTransactSize || message.input.length > maxTransactSize) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }

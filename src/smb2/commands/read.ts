@@ -24,8 +24,8 @@ export const read = command({
 });
 
 function handle(request: Request, message: ReadRequest): Awaitable<void> {
-  const { open, server } = request;
-  if (message.length > server.context.options.maxReadSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const { open, server, connection } = request;
+  if (message.length > connection.maxReadSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
   // Only RDMA transports have other channels.
   if (message.channel !== Channel.NONE) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (open.kind === "pipe") return readPipe(request, open, message);

@@ -26,7 +26,7 @@ export const setInfo = command({
 
 function handle(request: Request, message: SetInfoRequest): Awaitable<void> {
   const { length } = message.input;
-  if (length === 0 || length > request.server.context.options.maxTransactSize) {
+  if (length === 0 || length > request.connection.maxTransactSize) {
     throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
   return chain(apply(request, message), () =>

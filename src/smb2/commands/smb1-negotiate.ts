@@ -24,6 +24,7 @@ export function handleSmb1Negotiate(connection: Connection, frame: Buffer): void
   const { dialects } = decodeSmb1NegotiateRequest(new Reader(frame));
   if (dialects.includes(SMB1_DIALECT_SMB_2_WILDCARD) && context.options.maxDialect > Dialect.SMB_2_0_2) {
     connection.dialect = Dialect.WILDCARD;
+    connection.supportsMultiCredit = true;
   } else if (dialects.includes(SMB1_DIALECT_SMB_2_002) && context.options.minDialect === Dialect.SMB_2_0_2) {
     connection.dialect = Dialect.SMB_2_0_2;
   } else {

@@ -28,9 +28,9 @@ export const write = command({
 });
 
 function handle(request: Request, message: WriteRequest): Awaitable<void> {
-  const { open, server } = request;
+  const { open, connection } = request;
   const { data } = message;
-  if (data.length > server.context.options.maxWriteSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (data.length > connection.maxWriteSize) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (message.channel !== Channel.NONE) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (open.kind === "pipe") {
     writePipe(open, data);

@@ -106,6 +106,12 @@ function u16List(reader: Reader, count: number): number[] {
   return values;
 }
 
+/** A list that must hold something. */
+function filledU16List(reader: Reader, count: number, name: string): number[] {
+  if (count === 0) throw new MalformedPacketError(`${name}: an empty list`);
+  return u16List(reader, count);
+}
+
 function built(type: number, size: number, fill: (writer: Writer) => void): NegotiateContext {
   const writer = new Writer(size);
   fill(writer);
@@ -124,7 +130,7 @@ export function decodePreauthIntegrityCapabilities(data: Buffer): PreauthIntegri
   const reader = new Reader(data);
   const count = reader.u16();
   const saltLength = reader.u16();
-  return { hashAlgorithms: u16List(reader, count), salt: reader.bytes(saltLength) };
+  return { hashAlgorithms: filledU16List(reader, count, "HashAlgorithms"), salt: reader.bytes(saltLength) };
 }
 
 /** Builds an SMB2_PREAUTH_INTEGRITY_CAPABILITIES context (MS-SMB2 2.2.3.1.1). */
@@ -141,7 +147,7 @@ export function preauthIntegrityContext(value: PreauthIntegrityCapabilities): Ne
 /** Reads the Ciphers of an SMB2_ENCRYPTION_CAPABILITIES context, most preferred first (MS-SMB2 2.2.3.1.2). */
 export function decodeEncryptionCapabilities(data: Buffer): number[] {
   const reader = new Reader(data);
-  return u16List(reader, reader.u16());
+  return filledU16List(reader, reader.u16(), "Ciphers");
 }
 
 /** Builds an SMB2_ENCRYPTION_CAPABILITIES context of `Cipher` values (MS-SMB2 2.2.3.1.2). */
@@ -203,7 +209,7 @@ export function decodeRdmaTransformCapabilities(data: Buffer): number[] {
   const reader = new Reader(data);
   const count = reader.u16();
   reader.skip(6);
-  return u16List(reader, count);
+  return filledU16List(reader, count, "RDMATransformIds");
 }
 
 /** Builds an SMB2_RDMA_TRANSFORM_CAPABILITIES context (MS-SMB2 2.2.3.1.6). */
@@ -218,7 +224,7 @@ export function rdmaTransformContext(transforms: readonly number[]): NegotiateCo
 /** Reads the `SigningAlgorithm` ids of an SMB2_SIGNING_CAPABILITIES context, most preferred first (MS-SMB2 2.2.3.1.7). */
 export function decodeSigningCapabilities(data: Buffer): number[] {
   const reader = new Reader(data);
-  return u16List(reader, reader.u16());
+  return filledU16List(reader, reader.u16(), "SigningAlgorithms");
 }
 
 /** Builds an SMB2_SIGNING_CAPABILITIES context (MS-SMB2 2.2.3.1.7). */

@@ -6,14 +6,14 @@ import { CipherId } from "../../../src/smb2/crypto/encryption.ts";
 import { SigningAlgorithm } from "../../../src/smb2/crypto/signing.ts";
 import type { ProtocolOptions } from "../../../src/smb2/server-context.ts";
 import { Command, Dialect, GlobalCapability, HeaderFlag, SecurityMode } from "../../../src/smb2/wire/constants.ts";
-import { Writer } from "../../../src/smb2/wire/cursor.ts";
+import { Reader, Writer } from "../../../src/smb2/wire/cursor.ts";
 import { NO_FILE_ID } from "../../../src/smb2/wire/file-id.ts";
 import {
   encodeValidateNegotiateInfoRequest,
   type ValidateNegotiateInfoRequest,
 } from "../../../src/smb2/wire/fscc/validate-negotiate.ts";
 import { Fsctl } from "../../../src/smb2/wire/fsctl.ts";
-import { encodeNegotiateRequest } from "../../../src/smb2/wire/negotiate.ts";
+import { decodeNegotiateResponse, encodeNegotiateRequest } from "../../../src/smb2/wire/negotiate.ts";
 import {
   compressionContext,
   encryptionContext,
@@ -65,6 +65,18 @@ describe("NEGOTIATE", () => {
     const connection = (await ServerHarness.start()).open();
     expect(await statusOf(connection.negotiate({ dialects: [0x0222] }))).toBe("STATUS_NOT_SUPPORTED");
     expect((await connection.negotiate()).dialect).toBe(Dialect.SMB_3_1_1);
+  });
+
+  it("settles nothing where it fails", async () => {
+    const harness = await ServerHarness.start();
+    const connection = harness.open();
+    const broken = { type: NegotiateContextType.SIGNING_CAPABILITIES, data: Buffer.from([9, 0, 1]) };
+    const contexts = [preauth, encryptionContext([CipherId.AES_256_GCM]), broken];
+    const failure = connection.negotiate({ dialects: [Dialect.SMB_3_1_1], contexts });
+    expect(await statusOf(failure)).toBe("STATUS_INVALID_PARAMETER");
+    await connection.negotiate({ dialects: [Dialect.SMB_3_0], capabilities: 0 });
+    expect(Array.from(harness.server.connections, ({ cipher }) => cipher)).toEqual([undefined]);
+    expect((connection.negotiated?.response.capabilities ?? 0) & GlobalCapability.ENCRYPTION).toBe(0);
   });
 
   it("ends the connection where it comes twice", async () => {
@@ -134,6 +146,16 @@ describe("NEGOTIATE", () => {
     expect(negotiated?.response).toMatchObject({ maxTransactSize, maxWriteSize: maxTransactSize });
   });
 
+  it.each([
+    [Dialect.SMB_2_1, GlobalCapability.DIRECTORY_LEASING, 0],
+    [Dialect.SMB_3_0, GlobalCapability.DIRECTORY_LEASING, GlobalCapability.DIRECTORY_LEASING],
+    [Dialect.SMB_3_1_1, GlobalCapability.DIRECTORY_LEASING, GlobalCapability.DIRECTORY_LEASING],
+    [Dialect.SMB_3_1_1, 0, 0],
+  ])("announces leases of directories in dialect %i to who has %i: %i", async (dialect, capabilities, expected) => {
+    const { negotiated } = await negotiate({ dialects: [dialect], capabilities });
+    expect((negotiated?.response.capabilities ?? 0) & GlobalCapability.DIRECTORY_LEASING).toBe(expected);
+  });
+
   it("announces no encryption to who has none", async () => {
     const { negotiated, cipher } = await negotiate({ dialects: [Dialect.SMB_3_0_2], capabilities: 0 });
     expect(negotiated?.response.capabilities).toBe((negotiated?.response.capabilities ?? 0) & ~0x48);
@@ -159,6 +181,14 @@ describe("NEGOTIATE", () => {
     it("needs SHA-512", async () => {
       const other = preauthIntegrityContext({ hashAlgorithms: [2, 3], salt: Buffer.alloc(1) });
       expect(await with311([other])).toBe("STATUS_SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP");
+    });
+
+    it.each([
+      ["hash algorithms", [preauthIntegrityContext({ hashAlgorithms: [], salt: Buffer.alloc(1) })]],
+      ["ciphers", [preauth, encryptionContext([])]],
+      ["signing algorithms", [preauth, signingContext([])]],
+    ])("refuses an empty list of %s", async (_, contexts) => {
+      expect(await with311(contexts)).toBe("STATUS_INVALID_PARAMETER");
     });
 
     it("refuses contexts whose data are cut short", async () => {
@@ -231,9 +261,11 @@ describe("NEGOTIATE", () => {
       };
       // The answer has message id 0, which the client has not used in SMB2 terms.
       connection.nextMessageId = 1n;
+      connection.toleratesUnknown = true;
       connection.sendFrame(message);
       await settle();
-      return { connection, dialect: frames[0]?.readUInt16LE(64 + 4) };
+      const response = frames[0] === undefined ? undefined : decodeNegotiateResponse(new Reader(frames[0], 64));
+      return { connection, response, dialect: response?.dialect };
     }
 
     it.each([
@@ -251,6 +283,14 @@ describe("NEGOTIATE", () => {
       const { connection, dialect } = await answerTo(smb1(...dialects), protocol);
       expect(dialect).toBe(expected);
       if (expected === undefined) expect(connection.isClosed).toBe(true);
+    });
+
+    it("announces large requests and leases with the wildcard, and nothing with 2.0.2", async () => {
+      const wildcard = (await answerTo(smb1("SMB 2.???"))).response;
+      expect(wildcard?.capabilities).toBe(GlobalCapability.LARGE_MTU | GlobalCapability.LEASING);
+      expect(wildcard?.maxReadSize).toBe(8 << 20);
+      const old = (await answerTo(smb1("SMB 2.002"))).response;
+      expect(old).toMatchObject({ capabilities: 0, maxReadSize: 65_536 });
     });
 
     it("ends the connection where it comes a second time or is cut short", async () => {
