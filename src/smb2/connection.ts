@@ -334,11 +334,10 @@ export class Connection {
     return this.#window.consume(0, 1);
   }
 
-  /** Credits for a response (MS-SMB2 3.3.1.2). Clients that have not logged on get no more than they use. */
+  /** Credits for a response (MS-SMB2 3.3.1.2). Clients that have not logged on here get no more than they use. */
   grantCredits(request: Request): number {
     const { header } = request;
-    const trusted =
-      header.command !== Command.NEGOTIATE && request.hasSession && request.session.state !== "in-progress";
+    const trusted = request.hasSession && request.session.channels.has(this);
     return this.#window.grant(trusted ? Math.max(header.credits, 1) : 1);
   }
 

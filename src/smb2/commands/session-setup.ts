@@ -115,6 +115,7 @@ function authenticate(
   const failed = (error: unknown): never => {
     pending.busy = false;
     session.authentications.delete(connection);
+    if (purpose === "new") connection.sessions.delete(session.sessionId);
     // The session that the attempt was for ends with it, be it new or to be reauthenticated (MS-SMB2 3.3.5.5.3). Who fails
     // to bind a further connection changes nothing for those that are bound.
     if (purpose === "new" || (purpose === "reauthentication" && isRefusal(error))) void server.closeSession(session);
@@ -130,9 +131,10 @@ function authenticate(
   }
 }
 
-/** The credentials were wrong, as opposed to a token that does not parse or a server that has no room. */
+/** The credentials are not, or no longer, good, as opposed to a token that does not parse or a server that has no room. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof SmbError && error.status === NtStatus.LOGON_FAILURE;
+  if (!(error instanceof SmbError)) return false;
+  return error.status === NtStatus.LOGON_FAILURE || error.status === NtStatus.ACCOUNT_DISABLED;
 }
 
 type DoneStep = Extract<AuthStep, { kind: "done" }>;
@@ -165,7 +167,8 @@ function finishNew(
       preauthHash: pending.preauth?.value,
       cipherKeyLength: connection.cipher === undefined ? undefined : cipherKeyLength(connection.cipher),
     });
-    session.signingRequired = clientRequires || options.signingRequired;
+    // Encryption takes the place of signatures: an unencrypted SESSION_SETUP is not signed then.
+    session.signingRequired = !session.encryptData && (clientRequires || options.signingRequired);
     session.signer = createSigner(connection.signingAlgorithm, keys.signingKey);
     session.channels.set(connection, { connection, signer: session.signer });
     if (connection.cipher !== undefined && keys.serverOut !== undefined && keys.serverIn !== undefined) {
@@ -262,7 +265,7 @@ function checkAlgorithms(connection: Connection, session: Session): void {
 }
 
 function finishBinding(request: Request, session: Session, step: DoneStep, pending: PendingAuthentication): void {
-  const { connection } = request;
+  const { connection, server } = request;
   if (
     step.identity.kind !== "user" ||
     step.identity.sid !== session.identity?.sid ||
@@ -270,6 +273,7 @@ function finishBinding(request: Request, session: Session, step: DoneStep, pendi
   ) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
+  if (!server.clients.admit(connection)) throw new SmbError(NtStatus.USER_SESSION_DELETED);
   // Others may have been bound while this one was authenticated.
   if (session.channels.size >= MAX_CHANNELS) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
   const signingKey = deriveSigningKey({

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { beforeEach, describe, expect, it } from "vitest";
+import type { AccountStore } from "../../../src/auth/accounts.ts";
 import { NtStatus, statusName } from "../../../src/nt/status.ts";
 import { SigningAlgorithm } from "../../../src/smb2/crypto/signing.ts";
 import { Command, Dialect, SecurityMode, SessionFlag, SessionSetupFlag } from "../../../src/smb2/wire/constants.ts";
 import type { Writer } from "../../../src/smb2/wire/cursor.ts";
 import { encodeSessionSetupRequest } from "../../../src/smb2/wire/session-setup.ts";
+import { testAccounts } from "../../support/auth-fixtures.ts";
 import { alice, bob, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
 import { type Account, LogOn, logOn } from "../../support/smb-client.ts";
 import { ALL_DIALECTS } from "../../support/smb-connection.ts";
@@ -32,6 +34,9 @@ describe("SESSION_SETUP", () => {
       const connection = await harness.connect();
       expect(expected.split("|")).toContain(await statusOf(logOn(connection, account)));
       expect(harness.server.sessions.size).toBe(0);
+      for (const { sessions, isAuthenticated } of harness.server.connections) {
+        expect([sessions.size, isAuthenticated]).toEqual([0, false]);
+      }
       expect(await statusOf(logOn(connection, alice))).toBe("STATUS_SUCCESS");
     });
 
@@ -145,6 +150,17 @@ describe("SESSION_SETUP", () => {
     expect(connection.credits).toBeGreaterThan(1);
   });
 
+  it("grants few credits after a failure, and to who names a session without its key", async () => {
+    const connection = await harness.connect();
+    expect(await statusOf(logOn(connection, wrong))).toBe("STATUS_LOGON_FAILURE");
+    expect(connection.credits).toBe(1);
+    const { sessionId } = await harness.logOn();
+    const second = await harness.connect();
+    const attempt = new LogOn(second, alice, { sessionId, flags: SessionSetupFlag.BINDING });
+    expect(statusName((await attempt.step()).status)).not.toBe("STATUS_SUCCESS");
+    expect(second.credits).toBe(1);
+  });
+
   it("has bounds: sessions per connection", async () => {
     const small = await ServerHarness.start({ protocol: { maxSessionsPerConnection: 2 } });
     const connection = await small.connect();
@@ -225,6 +241,40 @@ describe("SESSION_SETUP", () => {
       await tree.session.logOff();
     });
 
+    it("needs no signature where encryption takes its place", async () => {
+      const strict = await ServerHarness.start({ protocol: { encryption: "required", signingRequired: true } });
+      const session = await strict.logOn();
+      session.encrypt = false;
+      session.sign = false;
+      expect(await statusOf(session.reauthenticate(alice))).toBe("STATUS_SUCCESS");
+      session.encrypt = true;
+      expect(await statusOf(session.treeConnect("data"))).toBe("STATUS_SUCCESS");
+      const plain = await session.exchange(requests.treeConnect("\\\\server\\data"), { encrypt: false, sign: true });
+      expect(statusName(plain.status)).toBe("STATUS_ACCESS_DENIED");
+    });
+
+    it.each([
+      ["password that is wrong", "STATUS_LOGON_FAILURE"],
+      ["account that was disabled meanwhile", "STATUS_ACCOUNT_DISABLED"],
+    ])("ends with the %s", async (_, expected) => {
+      const base = await testAccounts();
+      let disabled = false;
+      const accounts: AccountStore = {
+        machineSid: base.machineSid,
+        lookup: (name) => {
+          const account = base.lookup(name);
+          return account && { ...account, disabled };
+        },
+        lookupRid: (rid) => base.lookupRid(rid),
+        list: () => base.list(),
+      };
+      const changing = await ServerHarness.start({ authenticator: { accounts } });
+      const session = await changing.logOn();
+      disabled = expected === "STATUS_ACCOUNT_DISABLED";
+      expect(await statusOf(session.reauthenticate(disabled ? alice : wrong))).toBe(expected);
+      expect(changing.server.sessions.size).toBe(0);
+    });
+
     it("does not become another user's", async () => {
       const tree = await harness.mount("data", { sign: true });
       expect(await statusOf(tree.session.reauthenticate(bob))).not.toBe("STATUS_SUCCESS");
@@ -267,6 +317,15 @@ describe("SESSION_SETUP", () => {
       await settle();
       expect(harness.server.sessions.size).toBe(0);
       expect(harness.errors).toEqual([]);
+    });
+
+    it("keeps the client to its dialect when the first connection is gone", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice);
+      await session.bind(await harness.connect({}, guid), alice);
+      session.connection.close();
+      await settle();
+      const other = await harness.connect({ dialects: [Dialect.SMB_2_1] }, guid);
+      expect(await statusOf(logOn(other, alice))).toBe("STATUS_USER_SESSION_DELETED");
     });
 
     it("carries encrypted requests on both", async () => {
