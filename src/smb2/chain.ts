@@ -5,7 +5,7 @@ import { NtStatus, SmbError } from "../nt/status.ts";
 import type { Prepared } from "./arrivals.ts";
 import type { Connection } from "./connection.ts";
 import type { Signer } from "./crypto/signing.ts";
-import { dispatch } from "./dispatch.ts";
+import { dispatch, verifyMessage } from "./dispatch.ts";
 import { Request } from "./request.ts";
 import type { Session } from "./state/session.ts";
 import type { TreeConnect } from "./state/tree-connect.ts";
@@ -116,6 +116,7 @@ export class Chain {
       if (message === undefined) break;
       const reader = new Reader(message);
       const header = decodeHeader(reader);
+      verifyMessage(this.connection, header, message.length);
       if (!this.connection.acceptSequence(header)) return;
       const request = new Request(this, header, reader);
       if (header.command === Command.CANCEL) {

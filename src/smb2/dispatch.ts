@@ -4,6 +4,7 @@ import type { Awaitable } from "../nt/awaitable.ts";
 import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import { commandTable } from "./commands/table.ts";
+import type { Connection } from "./connection.ts";
 import type { Signer } from "./crypto/signing.ts";
 import { statusOf } from "./failure.ts";
 import type { Request } from "./request.ts";
@@ -11,7 +12,28 @@ import type { FileOpen } from "./state/open.ts";
 import type { Session } from "./state/session.ts";
 import { Command, Dialect } from "./wire/constants.ts";
 import { MalformedPacketError } from "./wire/cursor.ts";
-import { type FileId, isNoFileId } from "./wire/file-id.ts";
+import type { FileId } from "./wire/file-id.ts";
+import type { Header } from "./wire/header.ts";
+
+/** Bytes that a request has at most where its payload is not what it is for, or one credit pays for all of it. */
+const MAX_SMALL_REQUEST = 68 * 1024;
+
+/**
+ * Judges what ends the connection instead of being answered: a request before the dialect is settled, an unknown command,
+ * too long a message (MS-SMB2 3.3.5.2, 3.3.5.2.2, 3.3.5.2.6).
+ * @throws MalformedPacketError
+ */
+export function verifyMessage({ dialect, supportsMultiCredit }: Connection, { command }: Header, length: number): void {
+  if ((dialect === 0 || dialect === Dialect.WILDCARD) && command !== Command.NEGOTIATE) {
+    throw new MalformedPacketError(`command ${command} before the negotiation`);
+  }
+  const row = commandTable[command];
+  if (row === undefined && command !== Command.CANCEL) throw new MalformedPacketError(`unknown command ${command}`);
+  const mayBeLarge = supportsMultiCredit && row?.payload !== undefined;
+  if (length > MAX_SMALL_REQUEST && !mayBeLarge) {
+    throw new MalformedPacketError(`${length} bytes of command ${command}`);
+  }
+}
 
 /**
  * Runs one request: the checks that all commands share (MS-SMB2 3.3.5.2), then its handler. Never throws and never
@@ -57,12 +79,8 @@ function release(request: Request): Awaitable<void> {
 
 function verifyAndHandle(request: Request): Awaitable<void> {
   const { header, chain, connection } = request;
-  if (connection.dialect === 0 && header.command !== Command.NEGOTIATE) {
-    connection.disconnect();
-    return;
-  }
   const row = commandTable[header.command];
-  if (row === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  if (row === undefined) throw new TypeError(`command ${header.command} has no handler`);
   if (request.isRelated) {
     chain.follow(header);
   } else {
@@ -184,17 +202,14 @@ function verifyCreditCharge(request: Request, payload: number): void {
   if (Math.max(header.creditCharge, 1) < needed) throw new SmbError(NtStatus.INVALID_PARAMETER);
 }
 
-/** Finds the handle that a request names, or that a related one inherits (MS-SMB2 3.3.5.2.7.2). */
+/** Finds the handle that a request names; a related one has that of the request before, whatever it names (MS-SMB2 3.3.5.2.7.2). */
 function lookUpOpen(request: Request, named: FileId): void {
   const { chain } = request;
-  let fileId = named;
-  if (request.isRelated && isNoFileId(named)) {
+  const fileId = request.isRelated ? chain.fileId : named;
+  if (fileId === undefined) {
     // Where the request that was to provide the handle failed, all that depend on it fail alike.
-    if (chain.fileId === undefined && chain.previousStatus >= 0xc0000000) {
-      throw new SmbError(chain.previousStatus as NtStatus);
-    }
-    if (chain.fileId === undefined) throw new SmbError(NtStatus.INVALID_HANDLE);
-    fileId = chain.fileId;
+    const failed = chain.previousStatus >= 0xc0000000;
+    throw new SmbError(failed ? (chain.previousStatus as NtStatus) : NtStatus.INVALID_HANDLE);
   }
   const open = request.session.opens.get(fileId.volatile);
   if (open === undefined || open.closing || open.persistentId !== fileId.persistent || open.tree !== request.tree) {

@@ -117,8 +117,24 @@ describe("a compound", () => {
       expect(outcome(replies)).toBe("OK OK OK");
     });
 
+    it("uses the handle of the request before, whatever a related one names", async () => {
+      await tree.put("other", "abc");
+      const { fileId } = await tree.create("other");
+      const replies = await tree.compound([
+        requests.create("file"),
+        requests.read(fileId, 0, 3),
+        requests.close(fileId),
+      ]);
+      expect(outcome(replies)).toBe("OK OK OK");
+      expect(replies[1] && decodeReadResponse(replies[1].reader).data.toString()).toBe("012");
+      expect(outcome([await tree.exchange(requests.close(fileId))])).toBe("OK");
+    });
+
     it("has no handle where nothing before had one", async () => {
       expect(outcome(await tree.compound([requests.echo(), read(), read()]))).toMatch(/^OK INVALID_HANDLE/);
+      const { fileId } = await tree.create("file");
+      const named = await tree.compound([requests.echo(), requests.read(fileId, 0, 3)]);
+      expect(outcome(named)).toBe("OK INVALID_HANDLE");
     });
 
     it("fails whole where already the first request is related", async () => {

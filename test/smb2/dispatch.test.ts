@@ -195,16 +195,14 @@ describe("what all commands share", () => {
     tree = await harness.mount();
   });
 
-  it("answers unknown commands", async () => {
-    for (const command of [0x13, 0x14, 0xffff]) {
-      expect(statusIn(await tree.exchange(rawBody(command, Buffer.alloc(64))))).toBe("STATUS_INVALID_PARAMETER");
-    }
-  });
-
   it("answers broken bodies and goes on", async () => {
-    const commands = Object.values(Command).filter(
-      (command) => command !== Command.CANCEL && command !== Command.NEGOTIATE && command !== Command.TREE_CONNECT,
-    );
+    const others: number[] = [
+      Command.CANCEL,
+      Command.NEGOTIATE,
+      Command.TREE_CONNECT,
+      Command.SERVER_TO_CLIENT_NOTIFICATION,
+    ];
+    const commands = Object.values(Command).filter((command) => !others.includes(command));
     for (const command of commands) {
       for (const length of [0, 1, 2, 4, 23]) {
         const reply = await tree.exchange(rawBody(command, Buffer.alloc(length, 0xff)));
@@ -317,6 +315,34 @@ describe("what all commands share", () => {
       tree.session.connection.sendFrame(message);
       await tree.session.connection.closed;
       expect(harness.errors).toEqual([]);
+    });
+
+    it.each([0x13, 0x14, 0xffff])("the unknown command %i", async (command) => {
+      await expect(tree.exchange(rawBody(command, Buffer.alloc(64)))).rejects.toThrow("closed");
+      expect(harness.errors).toEqual([]);
+    });
+
+    it("a CANCEL before the negotiation", async () => {
+      const connection = harness.open();
+      const cancel = Buffer.alloc(68);
+      cancel.write("fe534d4240", "hex");
+      cancel.writeUInt16LE(Command.CANCEL, 12);
+      connection.sendFrame(cancel);
+      await connection.closed;
+    });
+
+    it("a long request of a command that has no use for it", async () => {
+      const long = 68 * 1024 - 64;
+      expect(statusIn(await tree.exchange(rawBody(Command.CREATE, Buffer.alloc(long))))).toBe(
+        "STATUS_INVALID_PARAMETER",
+      );
+      await expect(tree.exchange(rawBody(Command.CREATE, Buffer.alloc(long + 1)))).rejects.toThrow("closed");
+    });
+
+    it("a long request where one credit pays for all of it", async () => {
+      const old = await harness.mount("data", { negotiate: { dialects: [Dialect.SMB_2_0_2] } });
+      const file = await old.createFile("file");
+      await expect(file.write(0, Buffer.alloc(70_000))).rejects.toThrow("closed");
     });
 
     it("a frame too large for who has not logged on", async () => {

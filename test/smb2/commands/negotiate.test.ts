@@ -24,7 +24,7 @@ import {
 } from "../../../src/smb2/wire/negotiate-contexts.ts";
 import { encodeSmb1NegotiateRequest } from "../../../src/smb2/wire/smb1-negotiate.ts";
 import { alice, ServerHarness, settle, statusOf } from "../../support/server-harness.ts";
-import { logOn } from "../../support/smb-client.ts";
+import { LogOn, logOn } from "../../support/smb-client.ts";
 import { ALL_DIALECTS, type NegotiateOptions, type SmbConnection } from "../../support/smb-connection.ts";
 import { requests } from "../../support/smb-requests.ts";
 
@@ -291,6 +291,13 @@ describe("NEGOTIATE", () => {
       expect(wildcard?.maxReadSize).toBe(8 << 20);
       const old = (await answerTo(smb1("SMB 2.002"))).response;
       expect(old).toMatchObject({ capabilities: 0, maxReadSize: 65_536 });
+    });
+
+    it("is followed by nothing but a NEGOTIATE where it ended with the wildcard", async () => {
+      const { connection } = await answerTo(smb1("SMB 2.???"));
+      await expect(new LogOn(connection, alice).step()).rejects.toThrow("closed");
+      const { connection: second } = await answerTo(smb1("SMB 2.???"));
+      expect((await second.negotiate()).dialect).toBe(Dialect.SMB_3_1_1);
     });
 
     it("ends the connection where it comes a second time or is cut short", async () => {
