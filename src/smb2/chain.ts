@@ -5,7 +5,7 @@ import { NtStatus, SmbError } from "../nt/status.ts";
 import type { Prepared } from "./arrivals.ts";
 import type { Connection } from "./connection.ts";
 import type { Signer } from "./crypto/signing.ts";
-import { dispatch, verifyMessage } from "./dispatch.ts";
+import { dispatch, isGenuineCancel, verifyMessage } from "./dispatch.ts";
 import { Request } from "./request.ts";
 import type { Session } from "./state/session.ts";
 import type { TreeConnect } from "./state/tree-connect.ts";
@@ -120,7 +120,7 @@ export class Chain {
       if (!this.connection.acceptSequence(header)) return;
       const request = new Request(this, header, reader);
       if (header.command === Command.CANCEL) {
-        this.connection.cancel(request);
+        if (isGenuineCancel(request)) this.connection.cancel(request);
         continue;
       }
       this.#begin(request);
@@ -248,11 +248,15 @@ export class Chain {
     };
   }
 
+  /** MS-SMB2 3.3.4.1.4: also who should have encrypted a request, and did not, is told so encrypted. */
   #encryptingSession(request: Request): Session | undefined {
     if (this.encryptedBy !== undefined) return this.encryptedBy;
-    const command = request.header.command;
+    const { command } = request.header;
     if (command === Command.NEGOTIATE || command === Command.SESSION_SETUP || !request.hasSession) return undefined;
-    return request.session.encryptData && request.session.cipher !== undefined ? request.session : undefined;
+    const { session } = request;
+    if (session.cipher === undefined) return undefined;
+    const ofShare = command !== Command.TREE_CONNECT && request.maybeTree?.encryptData === true;
+    return session.encryptData || ofShare ? session : undefined;
   }
 
   /** Sends all finished responses as one frame: each signed by itself, the whole encrypted. */

@@ -5,7 +5,7 @@ import { fileTimeFromMilliseconds } from "../nt/filetime.ts";
 import { NtStatus, SmbError } from "../nt/status.ts";
 import { commandTable } from "./commands/table.ts";
 import type { Connection } from "./connection.ts";
-import type { Signer } from "./crypto/signing.ts";
+import { type Signer, SigningAlgorithm } from "./crypto/signing.ts";
 import { statusOf } from "./failure.ts";
 import type { Request } from "./request.ts";
 import type { FileOpen } from "./state/open.ts";
@@ -87,7 +87,8 @@ function verifyAndHandle(request: Request): Awaitable<void> {
     chain.startOver();
   }
   chain.sessionId = header.sessionId;
-  verifySession(request, row.session, row.unauthenticated === true);
+  const needsSession = row.session === "named" ? namesSession(request) : row.session;
+  verifySession(request, needsSession, row.unauthenticated === true);
   if (row.tree) verifyTree(request);
   chain.treeId = header.treeId;
 
@@ -100,6 +101,11 @@ function verifyAndHandle(request: Request): Awaitable<void> {
     chain.fileId = undefined;
   }
   return row.handle(request, message);
+}
+
+/** MS-SMB2 3.3.5.17. */
+function namesSession(request: Request): boolean {
+  return request.isSigned || (!request.isEncrypted && request.header.sessionId !== 0n);
 }
 
 /** MS-SMB2 3.3.5.2.9, 3.3.5.2.4, and 3.3.5.2.1 for messages that should have been encrypted. */
@@ -122,7 +128,8 @@ function verifySession(request: Request, needed: boolean, unauthenticated: boole
   request.session = session;
   session.lastUsed = request.server.context.clock.now();
   chain.session = session;
-  if (session.state === "valid" || session.state === "expired") verifyProtection(request, session);
+  const hasKeys = session.state === "valid" || session.state === "expired";
+  if (hasKeys && !isProtected(request, session)) throw new SmbError(NtStatus.ACCESS_DENIED);
   if (!needed) return;
   expireSession(request, session);
   if (session.state === "valid") return;
@@ -138,8 +145,11 @@ function verifySession(request: Request, needed: boolean, unauthenticated: boole
 function signForStranger(request: Request): void {
   if (!request.isSigned || request.isEncrypted) return;
   const { header, server, connection } = request;
-  const elsewhere = server.sessions.get(header.sessionId)?.channels.values().next().value?.signer;
-  const signer = elsewhere ?? connection.departedSigner(header.sessionId);
+  const elsewhere = server.sessions.get(header.sessionId);
+  // Who has listened can send a request again on a connection of his own. With AES-GMAC a second answer to its MessageId gives
+  // the key away.
+  if (elsewhere?.signingAlgorithm === SigningAlgorithm.AES_GMAC) return;
+  const signer = elsewhere?.channels.values().next().value?.signer ?? connection.departedSigner(header.sessionId);
   if (signer?.verify([request.reader.buffer])) request.responseSigner = signer;
 }
 
@@ -149,28 +159,35 @@ function expireSession(request: Request, session: Session): void {
   if (now >= session.expires) session.state = "expired";
 }
 
-function verifyProtection(request: Request, session: Session): void {
-  if (request.isEncrypted) return;
+/**
+ * Whether a CANCEL is from the client of its session. It has no response, so that one that is not has no effect (MS-SMB2
+ * 3.3.5.2.4, 3.3.5.16).
+ */
+export function isGenuineCancel(request: Request): boolean {
+  const session = request.connection.sessions.get(request.header.sessionId);
+  return session !== undefined && isProtected(request, session);
+}
+
+/** Whether a request is signed or encrypted as its session asks for (MS-SMB2 3.3.5.2.4, 3.3.5.2.9). */
+function isProtected(request: Request, session: Session): boolean {
+  if (request.isEncrypted) return true;
   const { connection } = request;
+  const isSessionSetup = request.header.command === Command.SESSION_SETUP;
   if (request.isSigned) {
     const channel = session.channels.get(connection);
-    if (channel === undefined || !session.canSign) {
-      if (request.header.command === Command.SESSION_SETUP) return;
-      throw new SmbError(NtStatus.ACCESS_DENIED);
-    }
+    if (channel === undefined || !session.canSign) return isSessionSetup;
     if (!isSignedBy(channel.signer, request)) {
       request.server.context.log.warn(
         { client: connection.remoteAddress, command: request.header.command },
         "a request has a wrong signature",
       );
-      throw new SmbError(NtStatus.ACCESS_DENIED);
+      return false;
     }
   } else if (session.signingRequired) {
-    throw new SmbError(NtStatus.ACCESS_DENIED);
+    return false;
   }
   // SESSION_SETUP is never encrypted; a signature does not stand in for the encryption of all others.
-  if (session.encryptData && request.header.command !== Command.SESSION_SETUP)
-    throw new SmbError(NtStatus.ACCESS_DENIED);
+  return !session.encryptData || isSessionSetup;
 }
 
 function isSignedBy(signer: Signer, { chain, reader }: Request): boolean {
@@ -187,10 +204,10 @@ function verifyTree(request: Request): void {
   }
   const tree = request.session.trees.get(header.treeId);
   if (tree === undefined || tree.closing) throw new SmbError(NtStatus.NETWORK_NAME_DELETED);
+  request.tree = tree;
   if (tree.encryptData && !request.isEncrypted && request.connection.dialect >= Dialect.SMB_3_0) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
-  request.tree = tree;
   chain.tree = tree;
 }
 

@@ -103,6 +103,10 @@ export class Request {
     return this.#tree;
   }
 
+  get maybeTree(): TreeConnect | undefined {
+    return this.#tree;
+  }
+
   set tree(tree: TreeConnect | undefined) {
     this.#tree = tree;
   }

@@ -3,10 +3,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { fileTimeFromMilliseconds } from "../../src/nt/filetime.ts";
 import { NtStatus, statusName } from "../../src/nt/status.ts";
+import { SigningAlgorithm } from "../../src/smb2/crypto/signing.ts";
 import { Command, Dialect, HeaderFlag, LockFlag, SecurityMode } from "../../src/smb2/wire/constants.ts";
+import { Reader } from "../../src/smb2/wire/cursor.ts";
+import { FileInformationClass } from "../../src/smb2/wire/fscc/classes.ts";
+import { decodeHeader } from "../../src/smb2/wire/header.ts";
 import { alice, bob, type HarnessOptions, ServerHarness, settle, statusOf } from "../support/server-harness.ts";
-import { logOn, type SmbSession, type SmbTree } from "../support/smb-client.ts";
-import { type Reply, SmbConnection } from "../support/smb-connection.ts";
+import { LogOn, type LogOnOptions, logOn, type SmbSession, type SmbTree } from "../support/smb-client.ts";
+import { type Reply, type RequestOptions, SmbConnection } from "../support/smb-connection.ts";
 import { rawBody, requests } from "../support/smb-requests.ts";
 
 const statusIn = (reply: Reply): string => statusName(reply.status);
@@ -91,9 +95,10 @@ describe("the protection of requests", () => {
     const session = await harness.logOn();
     const tree = await session.treeConnect("data");
     expect(tree.response.shareFlags & 0x8000).toBe(0x8000);
-    expect(statusIn(await tree.exchange(requests.create(""), { encrypt: false, sign: true }))).toBe(
-      "STATUS_ACCESS_DENIED",
-    );
+    for (const sign of [true, false]) {
+      const plain = await tree.exchange(requests.create(""), { encrypt: false, sign });
+      expect([statusIn(plain), plain.encrypted]).toEqual(["STATUS_ACCESS_DENIED", true]);
+    }
     expect((await tree.exchange(requests.create(""))).encrypted).toBe(true);
     const open = await session.treeConnect("open");
     expect((await open.exchange(requests.create(""))).encrypted).toBe(false);
@@ -103,6 +108,64 @@ describe("the protection of requests", () => {
     const tree = await (await ServerHarness.start()).mount();
     const reply = await tree.exchange(requests.create(""), { encrypt: true });
     expect([reply.encrypted, reply.signed]).toEqual([true, false]);
+  });
+
+  it("signs for nobody who repeats, on another connection, what somebody has signed with AES-GMAC", async () => {
+    const harness = await ServerHarness.start();
+    for (const algorithm of [SigningAlgorithm.AES_CMAC, SigningAlgorithm.AES_GMAC]) {
+      const negotiate = { signingAlgorithms: [algorithm] };
+      const tree = await harness.mount("data", { negotiate });
+      const call = tree.submit(requests.create(""), { sign: true });
+      await call.reply;
+      const connection = await harness.connect(negotiate);
+      while (connection.nextMessageId < call.messageId) await connection.exchange(requests.echo());
+      const answers: Buffer[] = [];
+      connection.onFrame = (frame) => {
+        answers.push(frame);
+      };
+      connection.toleratesUnknown = true;
+      connection.sendFrame(call.message);
+      await settle();
+      const [answer] = answers.map((frame) => decodeHeader(new Reader(frame)));
+      expect(statusName(answer?.status ?? 0)).toBe("STATUS_USER_SESSION_DELETED");
+      expect(answer?.messageId).toBe(call.messageId);
+      const isSigned = ((answer?.flags ?? 0) & HeaderFlag.SIGNED) !== 0;
+      expect(isSigned).toBe(algorithm !== SigningAlgorithm.AES_GMAC);
+    }
+  });
+
+  describe("of CANCEL", () => {
+    /** Whether a CANCEL that the client has sent its own way ended a request that waits. */
+    async function cancels(options: HarnessOptions, logon: LogOnOptions, cancel: Partial<RequestOptions>) {
+      const tree = await (await ServerHarness.start(options)).mount("data", logon);
+      const holder = await tree.createFile("file");
+      await holder.lock(0, 10);
+      const other = await tree.create("file");
+      const waiting = other.submitLock({ offset: 0n, length: 1n, flags: LockFlag.EXCLUSIVE_LOCK });
+      await waiting.pending;
+      tree.session.connection.cancel(waiting, { ...waiting.options, ...cancel });
+      await settle();
+      await holder.unlock(0, 10);
+      return statusIn(await waiting.reply) === "STATUS_CANCELLED";
+    }
+    const tamper = (message: Buffer) => {
+      message[50] = (message[50] ?? 0) ^ 1;
+    };
+    const encryption = { protocol: { encryption: "required" as const } };
+
+    it("is asked for as that of all requests", async () => {
+      expect(await cancels({}, {}, {})).toBe(true);
+      expect(await cancels({}, {}, { sign: true })).toBe(true);
+      expect(await cancels({}, { securityMode: MUST_SIGN }, {})).toBe(true);
+      expect(await cancels(encryption, {}, {})).toBe(true);
+    });
+
+    it("keeps one from having an effect that lacks it", async () => {
+      expect(await cancels({}, {}, { sign: true, tamper })).toBe(false);
+      expect(await cancels({}, { securityMode: MUST_SIGN }, { sign: false })).toBe(false);
+      expect(await cancels(encryption, {}, { encrypt: false })).toBe(false);
+      expect(await cancels(encryption, {}, { encrypt: false, sign: true })).toBe(false);
+    });
   });
 
   describe("ends the connection for an encrypted message", () => {
@@ -231,6 +294,21 @@ describe("what all commands share", () => {
     for (const [expected, answer] of cases) expect(statusIn(await answer)).toBe(expected);
   });
 
+  it("needs a session for an ECHO that names one", async () => {
+    const { session } = tree;
+    const { connection } = session;
+    const echo = async (sessionId: bigint) =>
+      statusIn(await connection.exchange(requests.echo(), { header: { sessionId } }));
+    expect(await echo(0n)).toBe("STATUS_SUCCESS");
+    expect(await echo(session.sessionId)).toBe("STATUS_SUCCESS");
+    expect(await echo(4711n)).toBe("STATUS_USER_SESSION_DELETED");
+    const state = harness.server.sessions.get(session.sessionId);
+    if (state === undefined) throw new Error("no session");
+    state.expires = fileTimeFromMilliseconds(harness.clock.now());
+    expect(await echo(session.sessionId)).toBe("STATUS_NETWORK_SESSION_EXPIRED");
+    expect(statusIn(await session.exchange(requests.echo(), { encrypt: true }))).toBe("STATUS_SUCCESS");
+  });
+
   it("keeps handles of the same number on other connections apart", async () => {
     const file = await tree.createFile("file");
     const stranger = await harness.mount("data", { account: bob });
@@ -254,7 +332,13 @@ describe("what all commands share", () => {
     it("are not asked for in 2.0.2", async () => {
       const old = await harness.mount("data", { negotiate: { dialects: [Dialect.SMB_2_0_2] } });
       const file = await old.createFile("file");
-      expect(statusIn(await file.exchange(requests.read(file.fileId, 0, 65_536)))).toBe("STATUS_END_OF_FILE");
+      const asked = async (length: number) => statusIn(await file.exchange(requests.read(file.fileId, 0, length)));
+      expect(await asked(65_536)).toBe("STATUS_END_OF_FILE");
+      // One of them pays for no more than this, which NEGOTIATE has said (MS-SMB2 3.3.5.12).
+      expect(await asked(65_537)).toBe("STATUS_INVALID_PARAMETER");
+      expect(await statusOf(file.write(0, Buffer.alloc(65_537)))).toBe("STATUS_INVALID_PARAMETER");
+      const info = file.queryInfo(FileInformationClass.FileAllInformation, { outputBufferLength: 65_537 });
+      expect(await statusOf(info)).toBe("STATUS_INVALID_PARAMETER");
     });
 
     it("never grow beyond the bound, and never run out", async () => {

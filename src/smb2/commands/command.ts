@@ -11,8 +11,8 @@ export interface CommandRow<T> {
   decode(reader: Reader, connection: Connection): T;
   /** Writes the body of the response, or throws. */
   handle(request: Request, message: T): Awaitable<void>;
-  /** Needs a valid session (MS-SMB2 3.3.5.2.9). */
-  readonly session: boolean;
+  /** Needs a valid session (MS-SMB2 3.3.5.2.9); `named`: where the client names one. */
+  readonly session: boolean | "named";
   /** Goes through on a session that has expired, or is still in progress, too (MS-SMB2 3.3.5.2.9). */
   readonly unauthenticated?: boolean;
   /** Needs a tree connect (MS-SMB2 3.3.5.2.11). */

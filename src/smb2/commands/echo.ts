@@ -4,10 +4,10 @@ import type { Request } from "../request.ts";
 import { decodeEchoRequest, encodeEchoResponse } from "../wire/echo.ts";
 import { command } from "./command.ts";
 
-/** SMB2 ECHO (MS-SMB2 3.3.5.17); a session is verified where the client names one. */
+/** SMB2 ECHO (MS-SMB2 3.3.5.17). */
 export const echo = command({
   decode: decodeEchoRequest,
   handle: (request: Request) => encodeEchoResponse(request.writer),
-  session: false,
+  session: "named",
   tree: false,
 });
