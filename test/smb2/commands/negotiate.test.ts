@@ -369,8 +369,16 @@ describe("FSCTL_VALIDATE_NEGOTIATE_INFO", () => {
     await expect(answer).rejects.toThrow("closed");
   });
 
-  it("ends the connection in 3.1.1, which has no use for it", async () => {
+  it("ends the connection in 3.1.1, which has no use for it, whatever it says", async () => {
     const { answer } = await validate({}, { offered: [Dialect.SMB_3_1_1] });
     await expect(answer).rejects.toThrow("closed");
+    const tree = await (await ServerHarness.start()).mount();
+    await expect(tree.ioctl(Fsctl.VALIDATE_NEGOTIATE_INFO, { maxOutputResponse: 24 })).rejects.toThrow("closed");
+  });
+
+  it("is refused where it is cut short", async () => {
+    const tree = await (await ServerHarness.start()).mount("data", { negotiate: { dialects } });
+    const cut = tree.ioctl(Fsctl.VALIDATE_NEGOTIATE_INFO, { input: Buffer.alloc(23), maxOutputResponse: 24 });
+    expect(await statusOf(cut)).toBe("STATUS_INVALID_PARAMETER");
   });
 });

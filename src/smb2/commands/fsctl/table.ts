@@ -22,10 +22,8 @@ const WRITE_OR_APPEND = Access.WRITE_DATA | Access.APPEND_DATA;
 
 /** Every control code that the server knows. One that is missing is refused with NOT_SUPPORTED or INVALID_DEVICE_REQUEST. */
 export const fsctlTable: ReadonlyMap<number, FsctlRow> = new Map<number, FsctlRow>([
-  [
-    Fsctl.VALIDATE_NEGOTIATE_INFO,
-    { name: "VALIDATE_NEGOTIATE_INFO", target: "none", minimumInput: 24, handle: validateNegotiateInfo },
-  ],
+  // What is too short ends a connection of 3.1.1 as well: the handler judges it.
+  [Fsctl.VALIDATE_NEGOTIATE_INFO, { name: "VALIDATE_NEGOTIATE_INFO", target: "none", handle: validateNegotiateInfo }],
   [
     Fsctl.QUERY_NETWORK_INTERFACE_INFO,
     { name: "QUERY_NETWORK_INTERFACE_INFO", target: "none", handle: queryNetworkInterfaceInfo },
