@@ -54,6 +54,8 @@ export class Connection {
   readonly server: Smb2Server;
   readonly transport: Transport;
   readonly sessions = new Map<bigint, Session>();
+  /** Sessions that are being bound to it (Connection.PreauthSessionTable). */
+  readonly binding = new Set<Session>();
   readonly #assembler: FrameAssembler;
   readonly #window: SequenceWindow;
   readonly #async = new Map<bigint, Request>();

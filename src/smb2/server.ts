@@ -157,6 +157,7 @@ export class Smb2Server {
         (request) => request.hasSession && request.session === session && !this.#endsWithHandle(request.maybeOpen),
       );
       connection.sessions.delete(session.sessionId);
+      connection.binding.delete(session);
       const channel = session.channels.get(connection);
       if (session.canSign && channel !== undefined) connection.rememberSigner(session.sessionId, channel.signer);
     }
@@ -214,6 +215,8 @@ export class Smb2Server {
       else for (const open of session.opens.values()) forgetConnection(open, connection);
     }
     connection.sessions.clear();
+    for (const session of connection.binding) session.authentications.delete(connection);
+    connection.binding.clear();
     this.breakNotices.connectionClosed(connection);
   }
 

@@ -71,8 +71,14 @@ function pendingFor(request: Request, session: Session, purpose: Purpose): Pendi
       busy: false,
     };
     session.authentications.set(connection, pending);
+    if (purpose === "binding") connection.binding.add(session);
   }
   return pending;
+}
+
+function endExchange(session: Session, connection: Connection): void {
+  session.authentications.delete(connection);
+  connection.binding.delete(session);
 }
 
 /** One step of the exchange (MS-SMB2 3.3.5.5.3). */
@@ -97,7 +103,7 @@ function authenticate(
       encodeSessionSetupResponse(request.writer, { sessionFlags: 0, securityBuffer: step.token });
       return;
     }
-    session.authentications.delete(connection);
+    endExchange(session, connection);
     if (purpose === "binding") finishBinding(request, session, step, pending);
     else if (purpose === "reauthentication") finishReauthentication(request, session, step);
     else finishNew(request, session, step, pending, message);
@@ -114,7 +120,7 @@ function authenticate(
 
   const failed = (error: unknown): never => {
     pending.busy = false;
-    session.authentications.delete(connection);
+    endExchange(session, connection);
     if (purpose === "new") connection.sessions.delete(session.sessionId);
     // The session that the attempt was for ends with it, be it new or to be reauthenticated (MS-SMB2 3.3.5.5.3). Who fails
     // to bind a further connection changes nothing for those that are bound.

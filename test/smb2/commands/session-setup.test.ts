@@ -419,6 +419,30 @@ describe("SESSION_SETUP", () => {
       expect(statusName(reply.status)).toBe("STATUS_USER_SESSION_DELETED");
     });
 
+    it("leaves nothing of a connection that is gone before it is done", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice);
+      const second = await harness.connect({}, guid);
+      const options = { sessionId: session.sessionId, flags: SessionSetupFlag.BINDING };
+      expect((await new LogOn(second, alice, options, session).step()).status).toBe(NtStatus.MORE_PROCESSING_REQUIRED);
+      const { authentications } = harness.server.sessions.get(session.sessionId) ?? {};
+      expect(authentications?.size).toBe(1);
+      second.close();
+      await settle();
+      expect(authentications?.size).toBe(0);
+    });
+
+    it("leaves nothing of a session that is gone before it is done", async () => {
+      const session = await logOn(await harness.connect({}, guid), alice);
+      const options = { sessionId: session.sessionId, flags: SessionSetupFlag.BINDING };
+      const attempt = new LogOn(await harness.connect({}, guid), alice, options, session);
+      expect((await attempt.step()).status).toBe(NtStatus.MORE_PROCESSING_REQUIRED);
+      const bindings = () => [...harness.server.connections].map(({ binding }) => binding.size);
+      expect(bindings()).toEqual([0, 1]);
+      await session.logOff();
+      expect(bindings()).toEqual([0, 0]);
+      expect(statusName((await attempt.step()).status)).toBe("STATUS_USER_SESSION_DELETED");
+    });
+
     it("is for sessions that are logged on", async () => {
       const first = await harness.connect({}, guid);
       const half = new LogOn(first, alice);
