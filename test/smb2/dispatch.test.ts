@@ -9,7 +9,7 @@ import { Reader } from "../../src/smb2/wire/cursor.ts";
 import { FileInformationClass } from "../../src/smb2/wire/fscc/classes.ts";
 import { decodeHeader } from "../../src/smb2/wire/header.ts";
 import { alice, bob, type HarnessOptions, ServerHarness, settle, statusOf } from "../support/server-harness.ts";
-import { LogOn, type LogOnOptions, logOn, type SmbSession, type SmbTree } from "../support/smb-client.ts";
+import { type LogOnOptions, logOn, type SmbSession, type SmbTree } from "../support/smb-client.ts";
 import { type Reply, type RequestOptions, SmbConnection } from "../support/smb-connection.ts";
 import { rawBody, requests } from "../support/smb-requests.ts";
 
