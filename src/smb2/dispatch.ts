@@ -19,17 +19,15 @@ import type { Header } from "./wire/header.ts";
 const MAX_SMALL_REQUEST = 68 * 1024;
 
 /**
- * Judges what ends the connection instead of being answered: a request before the dialect is settled, an unknown command,
- * too long a message (MS-SMB2 3.3.5.2, 3.3.5.2.2, 3.3.5.2.6).
+ * Judges what ends the connection instead of being answered: a request before the dialect is settled, too long a message
+ * (MS-SMB2 3.3.5.2, 3.3.5.2.2).
  * @throws MalformedPacketError
  */
 export function verifyMessage({ dialect, supportsMultiCredit }: Connection, { command }: Header, length: number): void {
   if ((dialect === 0 || dialect === Dialect.WILDCARD) && command !== Command.NEGOTIATE) {
     throw new MalformedPacketError(`command ${command} before the negotiation`);
   }
-  const row = commandTable[command];
-  if (row === undefined && command !== Command.CANCEL) throw new MalformedPacketError(`unknown command ${command}`);
-  const mayBeLarge = supportsMultiCredit && row?.payload !== undefined;
+  const mayBeLarge = supportsMultiCredit && commandTable[command]?.payload !== undefined;
   if (length > MAX_SMALL_REQUEST && !mayBeLarge) {
     throw new MalformedPacketError(`${length} bytes of command ${command}`);
   }
@@ -80,7 +78,7 @@ function release(request: Request): Awaitable<void> {
 function verifyAndHandle(request: Request): Awaitable<void> {
   const { header, chain, connection } = request;
   const row = commandTable[header.command];
-  if (row === undefined) throw new TypeError(`command ${header.command} has no handler`);
+  if (row === undefined) throw new SmbError(NtStatus.INVALID_PARAMETER);
   if (request.isRelated) {
     chain.follow(header);
   } else {
@@ -147,8 +145,8 @@ function signForStranger(request: Request): void {
   const { header, server, connection } = request;
   const elsewhere = server.sessions.get(header.sessionId);
   // Who has listened can send a request again on a connection of his own. With AES-GMAC a second answer to its MessageId gives
-  // the key away.
-  if (elsewhere?.signingAlgorithm === SigningAlgorithm.AES_GMAC) return;
+  // the key away. Nothing is left to protect where other connections were bound: their requests are answered so by design.
+  if (elsewhere?.signingAlgorithm === SigningAlgorithm.AES_GMAC && !elsewhere.hasSignedBindings) return;
   const signer = elsewhere?.channels.values().next().value?.signer ?? connection.departedSigner(header.sessionId);
   if (signer?.verify([request.reader.buffer])) request.responseSigner = signer;
 }

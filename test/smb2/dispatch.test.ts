@@ -258,14 +258,16 @@ describe("what all commands share", () => {
     tree = await harness.mount();
   });
 
+  it("answers unknown commands", async () => {
+    for (const command of [0x13, 0x14, 0xffff]) {
+      expect(statusIn(await tree.exchange(rawBody(command, Buffer.alloc(64))))).toBe("STATUS_INVALID_PARAMETER");
+    }
+  });
+
   it("answers broken bodies and goes on", async () => {
-    const others: number[] = [
-      Command.CANCEL,
-      Command.NEGOTIATE,
-      Command.TREE_CONNECT,
-      Command.SERVER_TO_CLIENT_NOTIFICATION,
-    ];
-    const commands = Object.values(Command).filter((command) => !others.includes(command));
+    const commands = Object.values(Command).filter(
+      (command) => command !== Command.CANCEL && command !== Command.NEGOTIATE && command !== Command.TREE_CONNECT,
+    );
     for (const command of commands) {
       for (const length of [0, 1, 2, 4, 23]) {
         const reply = await tree.exchange(rawBody(command, Buffer.alloc(length, 0xff)));
@@ -398,11 +400,6 @@ describe("what all commands share", () => {
     ])("%s", async (_, message) => {
       tree.session.connection.sendFrame(message);
       await tree.session.connection.closed;
-      expect(harness.errors).toEqual([]);
-    });
-
-    it.each([0x13, 0x14, 0xffff])("the unknown command %i", async (command) => {
-      await expect(tree.exchange(rawBody(command, Buffer.alloc(64)))).rejects.toThrow("closed");
       expect(harness.errors).toEqual([]);
     });
 

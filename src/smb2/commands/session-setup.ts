@@ -242,6 +242,7 @@ function bind(request: Request, message: SessionSetupRequest): Awaitable<void> {
   // a second signature under one MessageId would give the key away.
   const isSigned = request.isSigned && session.signer?.verify([request.reader.buffer]) === true;
   const signer = isSigned ? session.signer : undefined;
+  if (isSigned) session.hasSignedBindings = true;
   request.responseSigner = signer;
   request.session = session;
   if (session.state === "in-progress") throw new SmbError(NtStatus.REQUEST_NOT_ACCEPTED);

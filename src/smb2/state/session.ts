@@ -70,6 +70,8 @@ export class Session {
   copiesWholeFiles = false;
   /** Session.SupportsNotifications: the client hears of the end of the session (MS-SMB2 2.2.44). */
   supportsNotifications = false;
+  /** A request to bind it to another connection was signed with its key. */
+  hasSignedBindings = false;
   /** Of the connection on which the session began; what further channels must agree with. */
   signingAlgorithm: SigningAlgorithm = 0;
   cipherId: CipherId | undefined;
