@@ -5,7 +5,7 @@ import { type Awaitable, chain } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { PipeOpen } from "../state/open.ts";
-import { Channel } from "../wire/constants.ts";
+import { Channel, Dialect } from "../wire/constants.ts";
 import { decodeReadRequest, encodeReadResponseHeader, type ReadRequest } from "../wire/read.ts";
 import { command } from "./command.ts";
 import { nextAnswer } from "./pipe-io.ts";
@@ -15,7 +15,7 @@ const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
 
 /** SMB2 READ (MS-SMB2 3.3.5.12). */
 export const read = command({
-  decode: decodeReadRequest,
+  decode: (reader, { dialect }) => decodeReadRequest(reader, dialect >= Dialect.SMB_3_0),
   handle,
   session: true,
   tree: true,

@@ -19,7 +19,7 @@ const OFFSET_LIMIT = 0x7fff_ffff_ffff_ffffn;
 
 /** SMB2 WRITE (MS-SMB2 3.3.5.13). */
 export const write = command({
-  decode: decodeWriteRequest,
+  decode: (reader, { dialect }) => decodeWriteRequest(reader, dialect >= Dialect.SMB_3_0),
   handle,
   session: true,
   tree: true,

@@ -32,8 +32,11 @@ export interface ReadRequest {
   readonly channelInfo: Buffer;
 }
 
-/** Reads an SMB2 READ Request (MS-SMB2 2.2.19). */
-export function decodeReadRequest(reader: Reader): ReadRequest {
+/**
+ * Reads an SMB2 READ Request (MS-SMB2 2.2.19).
+ * @param hasChannel SMB 3.x: before, what tells of the channel is reserved, and ignored
+ */
+export function decodeReadRequest(reader: Reader, hasChannel = true): ReadRequest {
   expectStructureSize(reader, 49, "READ request");
   const padding = reader.u8();
   const flags = reader.u8();
@@ -41,7 +44,8 @@ export function decodeReadRequest(reader: Reader): ReadRequest {
   const offset = reader.u64();
   const fileId = decodeFileId(reader);
   const minimumCount = reader.u32();
-  const channel = reader.u32();
+  const sentChannel = reader.u32();
+  const channel = hasChannel ? sentChannel : Channel.NONE;
   const remainingBytes = reader.u32();
   const infoOffset = reader.u16();
   const infoLength = reader.u16();

@@ -27,14 +27,18 @@ export interface WriteRequest {
   readonly data: Buffer;
 }
 
-/** Reads an SMB2 WRITE Request (MS-SMB2 2.2.21). A DataOffset above 0x100 is malformed (MS-SMB2 3.3.5.13). */
-export function decodeWriteRequest(reader: Reader): WriteRequest {
+/**
+ * Reads an SMB2 WRITE Request (MS-SMB2 2.2.21). A DataOffset above 0x100 is malformed (MS-SMB2 3.3.5.13).
+ * @param hasChannel SMB 3.x: before, what tells of the channel is reserved, and ignored
+ */
+export function decodeWriteRequest(reader: Reader, hasChannel = true): WriteRequest {
   expectStructureSize(reader, 49, "WRITE request");
   const dataOffset = reader.u16();
   const length = reader.u32();
   const offset = reader.u64();
   const fileId = decodeFileId(reader);
-  const channel = reader.u32();
+  const sentChannel = reader.u32();
+  const channel = hasChannel ? sentChannel : Channel.NONE;
   const remainingBytes = reader.u32();
   const infoOffset = reader.u16();
   const infoLength = reader.u16();
