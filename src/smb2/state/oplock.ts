@@ -321,8 +321,11 @@ export class Oplock {
     if (held.breaking === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_STATE);
     const { to } = held.breaking;
     const keeps = level === OplockLevel.II && to === R;
+    const gaveUpHandle = level === OplockLevel.EXCLUSIVE && (held.state & H) !== 0;
     this.#settle(held, keeps ? R : NONE);
     if (level === OplockLevel.LEASE) throw new SmbError(NtStatus.INVALID_PARAMETER);
+    // No break leaves an exclusive oplock, but who held a batch one may say so.
+    if (gaveUpHandle) return OplockLevel.NONE;
     if (!keeps && level !== OplockLevel.NONE) throw new SmbError(NtStatus.INVALID_OPLOCK_PROTOCOL);
     return level;
   }
