@@ -90,8 +90,12 @@ export class ByteRangeLockList {
     this.#locks.length -= count;
   }
 
-  /** Removes the first lock of exactly this range (MS-FSA 2.1.5.9). False where there is none. */
+  /**
+   * Removes the first lock of exactly this range (MS-FSA 2.1.5.9). False where there is none.
+   * @throws SmbError INVALID_LOCK_RANGE where the range wraps around 64 bits
+   */
   unlock(owner: LockOwner, offset: bigint, length: bigint): boolean {
+    checkRange(offset, length);
     const index = this.#locks.findIndex(
       (lock) => lock.owner === owner && lock.offset === offset && lock.length === length,
     );
@@ -131,7 +135,11 @@ export class ByteRangeLockList {
 
 const RANGE_END = 1n << 64n;
 
-function makeLock(owner: LockOwner, offset: bigint, length: bigint, exclusive: boolean): ByteRangeLock {
+function checkRange(offset: bigint, length: bigint): void {
   if (length !== 0n && offset + length > RANGE_END) throw new SmbError(NtStatus.INVALID_LOCK_RANGE);
+}
+
+function makeLock(owner: LockOwner, offset: bigint, length: bigint, exclusive: boolean): ByteRangeLock {
+  checkRange(offset, length);
   return { owner, offset, length, exclusive };
 }

@@ -55,6 +55,7 @@ describe("LOCK", () => {
       const wrapping = { offset: 0xffff_ffff_ffff_ffffn, length: 2n, flags: EXCLUSIVE_LOCK | FAIL_IMMEDIATELY };
       expect(await lockStatus(a, wrapping)).toBe("STATUS_INVALID_LOCK_RANGE");
       expect(await lockStatus(a, { ...wrapping, length: 1n })).toBe("STATUS_SUCCESS");
+      expect(await lockStatus(a, { ...wrapping, flags: UNLOCK })).toBe("STATUS_INVALID_LOCK_RANGE");
     });
 
     it("needs a right to the data", async () => {
