@@ -7,6 +7,7 @@ import type { Request } from "../request.ts";
 import type { PipeOpen } from "../state/open.ts";
 import { CreateAction, ImpersonationLevel, OplockLevel } from "../wire/constants.ts";
 import { type CreateRequest, encodeCreateResponse } from "../wire/create.ts";
+import { checkHandleLimit } from "./register-open.ts";
 
 /** Opens a named pipe on IPC$ (MS-FSA 2.1.5.2, MS-SMB2 3.3.5.9). */
 export function createPipe(request: Request, message: CreateRequest): void {
@@ -14,9 +15,7 @@ export function createPipe(request: Request, message: CreateRequest): void {
   const { identity } = session;
   if (identity === undefined) throw new SmbError(NtStatus.ACCESS_DENIED);
   if (message.impersonationLevel === ImpersonationLevel.DELEGATE) throw new SmbError(NtStatus.BAD_IMPERSONATION_LEVEL);
-  if (session.opens.size >= server.context.options.maxOpensPerSession) {
-    throw new SmbError(NtStatus.TOO_MANY_OPENED_FILES);
-  }
+  checkHandleLimit(request);
   const pipe = server.context.pipes.open(message.name.replace(/^\\/, "").toLowerCase(), identity);
   if (pipe === undefined) throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   const id = server.allocateFileId();

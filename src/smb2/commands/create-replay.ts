@@ -4,13 +4,14 @@ import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
-import { OplockLevel } from "../wire/constants.ts";
+import { OplockLevel, ShareAccess } from "../wire/constants.ts";
 import type { CreateRequest } from "../wire/create.ts";
 import { decodeLease } from "../wire/create-context-data.ts";
 import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import type { DurableRequest } from "./durable-contexts.ts";
 import { allowsPersistence } from "./durable-grant.ts";
 import { takeUp } from "./durable-reconnect.ts";
+import { effectiveAccess, effectiveOptions } from "./open-parameters.ts";
 
 /**
  * The handle that a CREATE with this CreateGuid has opened before, for a client that did not see the answer (MS-SMB2
@@ -61,8 +62,10 @@ function findPersistent(
   if (!open.isDisconnected) throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
   if (request.session.identity?.sid !== open.durability?.owner) throw new SmbError(NtStatus.ACCESS_DENIED);
   const same =
-    open.desiredAccess === message.desiredAccess &&
-    open.shareAccess === message.shareAccess &&
+    open.createOptions === effectiveOptions(request, message) &&
+    open.desiredAccess === effectiveAccess(message) &&
+    // Others may have been left more than was asked for (`grantedSharing`).
+    (open.shareAccess | ShareAccess.READ) === (message.shareAccess | ShareAccess.READ) &&
     foldName(open.fileName) === foldName(message.name) &&
     open.tree.files === request.tree.files;
   if (!same) throw new SmbError(NtStatus.CONTEXT_MISMATCH);

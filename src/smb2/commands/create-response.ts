@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { type Awaitable, chain } from "../../nt/awaitable.ts";
+import type { FileTime } from "../../nt/filetime.ts";
 import { NtStatus } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { Durability } from "../state/durability.ts";
@@ -78,6 +79,15 @@ function isTold(request: Request, message: CreateRequest, open: FileOpen, { kind
     : (open.lease.state & LeaseState.HANDLE_CACHING) !== 0;
 }
 
+/**
+ * The query of SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST, with the ChangeTime that the client knows, if any.
+ * @throws MalformedPacketError
+ */
+export function maximalAccessQueryOf(contexts: readonly CreateContext[]): { since: FileTime | undefined } | undefined {
+  const data = findCreateContext(contexts, CreateContextName.QUERY_MAXIMAL_ACCESS);
+  return data === undefined ? undefined : { since: decodeMaximalAccessRequest(data) };
+}
+
 function responseContexts(
   request: Request,
   message: CreateRequest,
@@ -86,11 +96,10 @@ function responseContexts(
   durable: DurableRequest | undefined,
 ): CreateContext[] {
   const contexts: CreateContext[] = [];
-  const maximal = findCreateContext(message.contexts, CreateContextName.QUERY_MAXIMAL_ACCESS);
-  if (maximal !== undefined) {
-    const since = decodeMaximalAccessRequest(maximal);
+  const query = maximalAccessQueryOf(message.contexts);
+  if (query !== undefined) {
     // A client that knows the file since its last change knows the rights as well (MS-SMB2 3.3.5.9.5).
-    const unchanged = since !== undefined && since !== 0n && since === facts.lastWriteTime;
+    const unchanged = query.since === facts.changeTime;
     contexts.push(
       maximalAccessResponseContext({
         queryStatus: unchanged ? NtStatus.NONE_MAPPED : NtStatus.SUCCESS,

@@ -8,9 +8,9 @@ import { parseSharePath, type SharePath } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
-import { CreateDisposition, CreateOption, ImpersonationLevel } from "../wire/constants.ts";
+import { CreateAction, CreateDisposition, CreateOption, ImpersonationLevel } from "../wire/constants.ts";
 import { type CreateRequest, decodeCreateRequest } from "../wire/create.ts";
-import { decodeAllocationSize } from "../wire/create-context-data.ts";
+import { decodeAllocationSize, decodeTimewarpToken } from "../wire/create-context-data.ts";
 import { CreateContextName, findCreateContext } from "../wire/create-contexts.ts";
 import { decodeFullEaList } from "../wire/fscc/ea-info.ts";
 import { appInstanceOf, closeFormerInstance } from "./app-instance.ts";
@@ -19,13 +19,14 @@ import { command } from "./command.ts";
 import { acquireLease, expectedLease, type LeaseRequest, leaseRequest } from "./create-lease.ts";
 import { createPipe } from "./create-pipe.ts";
 import { beginCreate, findReplayed } from "./create-replay.ts";
-import { respondWithOpen, writeResponse } from "./create-response.ts";
+import { maximalAccessQueryOf, respondWithOpen, writeResponse } from "./create-response.ts";
 import { type DurableRequest, durableContextsOf } from "./durable-contexts.ts";
-import { allowsPersistence, grantDurability, grantPersistence } from "./durable-grant.ts";
+import { grantDurability, grantPersistence } from "./durable-grant.ts";
 import { reconnectOpen } from "./durable-reconnect.ts";
 import { factsOf } from "./file-facts.ts";
 import { openFile } from "./open-file.ts";
-import type { OpenResult } from "./open-parameters.ts";
+import { effectiveAccess, effectiveOptions, type OpenParameters, type OpenResult } from "./open-parameters.ts";
+import { giveUp } from "./register-open.ts";
 
 /** SMB2 CREATE (MS-SMB2 3.3.5.9). */
 export const create = command({
@@ -41,12 +42,6 @@ const RESERVED_ACCESS = 0x0ce0fe00;
 const INVALID_OPTIONS = 0xff000000;
 /** CREATE_TREE_CONNECTION, OPEN_BY_FILE_ID and RESERVE_OPFILTER are refused by name (MS-SMB2 2.2.13). */
 const UNSUPPORTED_OPTIONS = 0x00000080 | CreateOption.OPEN_BY_FILE_ID | CreateOption.RESERVE_OPFILTER;
-/** CreateOptions that the server ignores (MS-SMB2 3.3.5.9, Open Execution). */
-const IGNORED_OPTIONS =
-  CreateOption.COMPLETE_IF_OPLOCKED |
-  CreateOption.SYNCHRONOUS_IO_ALERT |
-  CreateOption.SYNCHRONOUS_IO_NONALERT |
-  CreateOption.OPEN_FOR_FREE_SPACE_QUERY;
 /** FileAttributes that a client may send; ENCRYPTED is known, but cannot be had. */
 const KNOWN_ATTRIBUTES = 0x00007fb7;
 const VALID_DIRECTORY_OPTIONS =
@@ -83,12 +78,18 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
   if (message.name.startsWith("\\")) throw new SmbError(NtStatus.INVALID_PARAMETER);
   // No name holds a slash; clients on systems where it separates names send it for a backslash.
   const path = parseSharePath(message.name.replaceAll("/", "\\"));
-  if (findCreateContext(message.contexts, CreateContextName.TIMEWARP_TOKEN) !== undefined) {
+  if (path.trailingSeparator && (message.createOptions & CreateOption.NON_DIRECTORY_FILE) !== 0) {
+    throw new SmbError(NtStatus.OBJECT_NAME_INVALID);
+  }
+  const timewarp = findCreateContext(message.contexts, CreateContextName.TIMEWARP_TOKEN);
+  if (timewarp !== undefined) {
+    decodeTimewarpToken(timewarp);
     // No volume keeps snapshots, so that no file exists at an earlier time (MS-SMB2 3.3.5.9.4).
     throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   }
-  // A malformed one is refused before anything is opened; create-response.ts answers it.
+  // Malformed ones are refused before anything is opened; create-response.ts answers them.
   serverQueryOf(message.contexts);
+  maximalAccessQueryOf(message.contexts);
   if (durable.request?.createGuid === undefined) return openAndRespond(request, message, path, durable.request);
   const replayed = findReplayed(request, message, durable.request);
   if (replayed !== undefined)
@@ -109,26 +110,25 @@ async function openAndRespond(
   durable: DurableRequest | undefined,
 ): Promise<void> {
   const lease = leaseRequest(request, message);
-  const appInstance = appInstanceOf(request, message.contexts);
-  if (appInstance !== undefined) await closeFormerInstance(request, appInstance, path);
   const eas = findCreateContext(message.contexts, CreateContextName.EA_BUFFER);
   const allocation = findCreateContext(message.contexts, CreateContextName.ALLOCATION_SIZE);
   const security = findCreateContext(message.contexts, CreateContextName.SD_BUFFER);
-  let { desiredAccess } = message;
-  if (message.createOptions & CreateOption.NO_INTERMEDIATE_BUFFERING) desiredAccess &= ~Access.APPEND_DATA;
-  const result = await openFile(request, {
+  const parameters: OpenParameters = {
     path,
     fileName: message.name,
-    desiredAccess: desiredAccess >>> 0,
+    desiredAccess: effectiveAccess(message),
     shareAccess: message.shareAccess,
     disposition: message.createDisposition,
-    options: (message.createOptions & ~IGNORED_OPTIONS) | (allowsPersistence(request) ? CreateOption.WRITE_THROUGH : 0),
+    options: effectiveOptions(request, message),
     attributes: message.fileAttributes,
     security: security === undefined ? undefined : Buffer.from(security),
     extendedAttributes: eas === undefined || eas.length === 0 ? undefined : decodeFullEaList(Buffer.from(eas)),
     allocationSize: allocation === undefined ? undefined : toSafeLength(decodeAllocationSize(allocation)),
     lease,
-  });
+  };
+  const appInstance = appInstanceOf(request, message.contexts);
+  if (appInstance !== undefined) await closeFormerInstance(request, appInstance, path);
+  const result = await openFile(request, parameters);
   if (appInstance !== undefined) {
     result.open.appInstance = appInstance;
     request.server.appInstances.add(result.open);
@@ -163,7 +163,7 @@ function checkParameters(message: CreateRequest): void {
   }
   const mayDelete = Access.DELETE | Access.GENERIC_ALL | Access.MAXIMUM_ALLOWED;
   if ((options & CreateOption.DELETE_ON_CLOSE) !== 0 && (desiredAccess & mayDelete) === 0) {
-    throw new SmbError(NtStatus.ACCESS_DENIED);
+    throw new SmbError(NtStatus.INVALID_PARAMETER);
   }
 }
 
@@ -182,8 +182,7 @@ function finish(
     try {
       acquireCache(request, message, open, lease);
     } catch (error) {
-      open.deleteOnClose = false;
-      return chain(request.server.close(open), () => Promise.reject(error));
+      return chain(giveUp(request, open, action === CreateAction.CREATED), () => Promise.reject(error));
     }
     if (durable !== undefined) grantDurability(request, open, durable);
     writeResponse(request, message, open, action, facts, durable);

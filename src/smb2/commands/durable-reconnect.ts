@@ -11,6 +11,7 @@ import { namesLeaseOf } from "./create-lease.ts";
 import { respondWithOpen } from "./create-response.ts";
 import type { DurableReconnect } from "./durable-contexts.ts";
 import { allowsPersistence } from "./durable-grant.ts";
+import { checkHandleLimit } from "./register-open.ts";
 
 /** CreateGuid of a handle that was opened without one. */
 const NO_GUID = Buffer.alloc(16);
@@ -59,9 +60,7 @@ function findOpen(request: Request, message: CreateRequest, asked: DurableReconn
   if ((open.grantedAccess & ~open.tree.maximalAccess) !== (open.grantedAccess & ~tree.maximalAccess)) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
-  if (session.opens.size >= server.context.options.maxOpensPerSession) {
-    throw new SmbError(NtStatus.TOO_MANY_OPENED_FILES);
-  }
+  checkHandleLimit(request);
   return open;
 }
 

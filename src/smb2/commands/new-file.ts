@@ -5,9 +5,11 @@ import { accessCheck } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
 import { FileAttribute, SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
 import { createSecurityDescriptor } from "../../nt/inheritance.ts";
+import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { Volume } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
+import type { FileOpen } from "../state/open.ts";
 import { reportName, reportStreamName } from "../state/report-change.ts";
 import type { FileTable, SharedFile } from "../state/shared-file.ts";
 import { CreateAction, CreateOption } from "../wire/constants.ts";
@@ -16,7 +18,7 @@ import { parentIdOf } from "./create-lease.ts";
 import { checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
 import type { OpenParameters, OpenResult } from "./open-parameters.ts";
 import { parentDescriptor } from "./parent-directory.ts";
-import { applyAllocation, closing, openStream, register } from "./register-open.ts";
+import { applyAllocation, discardData, giveUp, openStream, register } from "./register-open.ts";
 
 /** The group of new files: the domain's users, as of an ordinary Windows account. */
 function primaryGroup(identity: Identity): string {
@@ -30,7 +32,7 @@ export async function createNew(
   files: FileTable,
   parameters: OpenParameters,
 ): Promise<OpenResult> {
-  const { path, options, desiredAccess } = parameters;
+  const { path, options, desiredAccess, attributes, shareAccess } = parameters;
   const { tree } = request;
   const identity = identityOf(request);
   const directory = (options & CreateOption.DIRECTORY_FILE) !== 0 || path.type === "$INDEX_ALLOCATION";
@@ -40,7 +42,8 @@ export async function createNew(
   if (volume.info.readOnly) throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
   // SYNCHRONIZE alone may wait for a file that exists, but create none.
   if ((desiredAccess & ~Access.SYNCHRONIZE) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
-  const readOnly = (parameters.attributes & FileAttribute.READONLY) !== 0;
+  if (directory && (attributes & FileAttribute.TEMPORARY) !== 0) throw new SmbError(NtStatus.INVALID_PARAMETER);
+  const readOnly = (attributes & FileAttribute.READONLY) !== 0;
   if (readOnly && (options & CreateOption.DELETE_ON_CLOSE) !== 0) throw new SmbError(NtStatus.CANNOT_DELETE);
 
   const parentSecurity = await parentDescriptor(volume, files, path.components);
@@ -56,13 +59,13 @@ export async function createNew(
     owner: identity.sid,
     group: primaryGroup(identity),
   });
-  const granted = grantForNew(desiredAccess, identity) & tree.maximalAccess;
+  const granted = grantForNew(request, parameters, identity);
 
   const tunnelled = directory ? undefined : files.tunnel.take(path.components);
   const name = tunnelled === undefined ? path.components : [...path.components.slice(0, -1), tunnelled.name];
   const created = await volume.create(name, {
     directory,
-    attributes: newAttributes(parameters.attributes, directory),
+    attributes: newAttributes(attributes, directory),
     security,
     extendedAttributes: path.stream === "" ? parameters.extendedAttributes : undefined,
   });
@@ -74,17 +77,32 @@ export async function createNew(
     const data = directory ? undefined : await openStream(file, path.stream, true);
     const link = file.linkFor(created.path);
     if (path.stream !== "") reportStreamName(files, FileAction.ADDED_STREAM, created.path, path.stream);
-    // Another client may have opened the file in the meantime, and even asked for its deletion.
-    if (link.deletePending) throw closing(data, NtStatus.DELETE_PENDING);
-    const open = register(request, parameters, {
-      file,
-      link,
-      streamName: path.stream,
-      data,
-      granted,
-      maximal: tree.maximalAccess & Access.FILE_ALL,
-    });
-    await applyAllocation(request, open, parameters.allocationSize);
+    let open: FileOpen;
+    try {
+      // Another client may have opened the file in the meantime, and even asked for its deletion.
+      if (link.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
+      const stream = file.streams.get(foldName(path.stream));
+      file.checkSharing(stream, path.stream !== "", granted, shareAccess);
+      const maximal = tree.maximalAccess & Access.FILE_ALL;
+      open = register(request, parameters, {
+        file,
+        link,
+        streamName: path.stream,
+        data,
+        granted,
+        maximal,
+        shareAccess,
+      });
+    } catch (error) {
+      await discardData(file, data);
+      throw error;
+    }
+    try {
+      await applyAllocation(open, parameters.allocationSize);
+    } catch (error) {
+      await giveUp(request, open, true);
+      throw error;
+    }
     return { open, action: CreateAction.CREATED };
   } finally {
     await files.release(file);
@@ -94,7 +112,7 @@ export async function createNew(
 /** The attributes of a file that is created or overwritten. */
 export function newAttributes(attributes: number, directory: boolean): number {
   const settable = attributes & SETTABLE_ATTRIBUTES;
-  return directory ? settable & ~FileAttribute.TEMPORARY : settable | FileAttribute.ARCHIVE;
+  return directory ? settable : settable | FileAttribute.ARCHIVE;
 }
 
 /** FILE_NO_COMPRESSION (MS-SMB2 2.2.13): the file does not take over that its directory is compressed. */

@@ -9,7 +9,7 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
 import type { Link, SharedFile } from "../state/shared-file.ts";
-import { CreateOption } from "../wire/constants.ts";
+import { CreateOption, ShareAccess } from "../wire/constants.ts";
 import type { OpenParameters } from "./open-parameters.ts";
 import { withParent } from "./with-parent.ts";
 
@@ -20,14 +20,39 @@ export function identityOf(request: Request): Identity {
   return identity;
 }
 
-/** The creator of a file has every right he asks for, whatever descriptor he gives it; the SACL needs its privilege. */
-export function grantForNew(desired: number, identity: Identity): number {
-  let mask = mapGenericRights(desired & ~Access.MAXIMUM_ALLOWED);
-  if (desired & Access.MAXIMUM_ALLOWED) mask |= Access.FILE_ALL;
+/** What a handle can hold at most. Privileges give the right to the SACL, and SYNCHRONIZE lets nobody do anything. */
+function shareLimit({ tree }: Request): number {
+  return tree.maximalAccess | Access.ACCESS_SYSTEM_SECURITY | Access.SYNCHRONIZE;
+}
+
+/**
+ * The share grants what is asked for, which is decided before the file is looked for (MS-SMB2 3.3.5.9, "Open Execution").
+ * @throws SmbError ACCESS_DENIED
+ */
+export function checkShareAccess(request: Request, { desiredAccess }: OpenParameters): void {
+  const asked = mapGenericRights(desiredAccess & ~Access.MAXIMUM_ALLOWED);
+  if ((asked & ~shareLimit(request)) !== 0) throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
+/**
+ * The creator of a file has every right he asks for, whatever descriptor he gives it; the SACL needs its privilege.
+ * @throws SmbError PRIVILEGE_NOT_HELD, ACCESS_DENIED
+ */
+export function grantForNew(request: Request, { desiredAccess, options }: OpenParameters, identity: Identity): number {
+  let mask = mapGenericRights(desiredAccess & ~Access.MAXIMUM_ALLOWED);
+  if (desiredAccess & Access.MAXIMUM_ALLOWED) mask |= Access.FILE_ALL;
   if (mask & Access.ACCESS_SYSTEM_SECURITY && !identity.privileges.includes(Privilege.SECURITY)) {
     throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
   }
-  return mask;
+  const granted = mask & shareLimit(request);
+  checkDeleteOnClose(options, granted);
+  return granted >>> 0;
+}
+
+/** MAXIMUM_ALLOWED may turn out not to hold DELETE. @throws SmbError ACCESS_DENIED */
+function checkDeleteOnClose(options: number, granted: number): void {
+  if ((options & CreateOption.DELETE_ON_CLOSE) === 0 || (granted & Access.DELETE) !== 0) return;
+  throw new SmbError(NtStatus.ACCESS_DENIED);
 }
 
 /** The client's descriptor, if he may create a file with it. */
@@ -49,6 +74,8 @@ export interface CheckedAccess {
   /** What the handle holds afterwards. */
   readonly keeps: number;
   readonly maximal: number;
+  /** What the handle leaves to others afterwards. */
+  readonly shareAccess: number;
 }
 
 const WRITE_RIGHTS = Access.WRITE_DATA | Access.APPEND_DATA;
@@ -84,15 +111,37 @@ export async function checkAccess(
     granted |= parent & wanted;
   }
   if ((mapped & Access.ACCESS_SYSTEM_SECURITY & ~granted) !== 0) throw new SmbError(NtStatus.PRIVILEGE_NOT_HELD);
-  const limit = tree.maximalAccess | Access.ACCESS_SYSTEM_SECURITY | Access.SYNCHRONIZE;
-  granted &= limit;
+  granted &= shareLimit(request);
   maximal &= tree.maximalAccess;
   if (readOnly && maximumAllowed && !file.node.directory) granted &= ~WRITE_RIGHTS;
   const missing = mapped & ~Access.MAXIMUM_ALLOWED & ~granted;
   if (missing !== 0 || (maximumAllowed && granted === 0)) throw new SmbError(NtStatus.ACCESS_DENIED);
   const asked = mapGenericRights(parameters.desiredAccess);
   const keeps = maximumAllowed ? granted : granted & asked;
-  return { granted: granted >>> 0, keeps: keeps >>> 0, maximal: maximal >>> 0 };
+  checkDeleteOnClose(options, keeps);
+  const shareAccess = await grantedSharing(request, file, link, parameters.shareAccess, maximal);
+  return { granted: granted >>> 0, keeps: keeps >>> 0, maximal: maximal >>> 0, shareAccess };
+}
+
+/**
+ * Who may change neither a file nor the directory that it is in keeps nobody from reading it (MS-FSA 2.1.5.1.2 for directories,
+ * 2.1.5.1.2.2): he could lock others out of whatever he can read.
+ */
+async function grantedSharing(
+  { tree, session }: Request,
+  { node, volume }: SharedFile,
+  { path }: Link,
+  wanted: number,
+  maximal: number,
+): Promise<number> {
+  const { identity } = session;
+  const needed = node.directory ? Access.FILE_GENERIC_WRITE : Access.WRITE_DATA;
+  if ((wanted & ShareAccess.READ) !== 0 || (maximal & needed) === needed) return wanted;
+  if (!node.directory && identity !== undefined && (tree.maximalAccess & Access.ADD_FILE) !== 0) {
+    const parent = await withParent(volume, path, (directory) => directory.security());
+    if (parent !== undefined && accessCheck(parent, identity, Access.ADD_FILE).ok) return wanted;
+  }
+  return wanted | ShareAccess.READ;
 }
 
 /** The parent lends DELETE to who may delete children, and READ_ATTRIBUTES to who may list it. */

@@ -4,21 +4,21 @@ import { Access, mapGenericRights } from "../../nt/access-mask.ts";
 import { FileAttribute } from "../../nt/attributes.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { NtPath, OpenedFile, VolumeStream } from "../../vfs/volume.ts";
-import { untilBroken } from "../oplock-break.ts";
+import type { NtPath, OpenedFile } from "../../vfs/volume.ts";
+import { awaitRevocation, untilBroken } from "../oplock-break.ts";
 import type { Request } from "../request.ts";
-import { closeOpen } from "../state/close-open.ts";
 import { WHOLE } from "../state/data-changes.ts";
 import type { FileOpen } from "../state/open.ts";
 import { reportResized, reportStreamName } from "../state/report-change.ts";
 import type { FileTable, Link, SharedFile } from "../state/shared-file.ts";
 import { CompletionFilter, CreateAction, CreateDisposition, CreateOption } from "../wire/constants.ts";
+import { FILE_NEED_EA } from "../wire/fscc/ea-info.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
-import { makeWay, waitsForPersistentOpen } from "./make-way.ts";
+import { makeWay, NameGone, waitsForPersistentOpen } from "./make-way.ts";
 import { newAttributes } from "./new-file.ts";
 import { checkAccess } from "./open-access.ts";
 import type { OpenParameters, OpenResult } from "./open-parameters.ts";
-import { applyAllocation, closing, openStream, register } from "./register-open.ts";
+import { applyAllocation, discardData, giveUp, openStream, register } from "./register-open.ts";
 
 /**
  * Opens a file or directory that exists, and overwrites it where that is asked for (MS-FSA 2.1.5.1.2).
@@ -35,6 +35,7 @@ export async function openExisting(
     const link = file.linkFor(opened.path);
     if (link.deletePending) throw new SmbError(NtStatus.DELETE_PENDING);
     const asDirectory = checkType(file, parameters);
+    await checkEaKnowledge(file, parameters);
     return asDirectory
       ? await openDirectory(request, file, link, parameters)
       : await openData(request, file, link, parameters);
@@ -72,15 +73,28 @@ function checkType(file: SharedFile, { path, options, disposition }: OpenParamet
   return true;
 }
 
+/**
+ * A file with extended attributes that one has to know is not opened by who says that he does not (MS-FSA 2.1.5.1.2).
+ * @throws SmbError ACCESS_DENIED
+ */
+async function checkEaKnowledge({ node }: SharedFile, { options, path }: OpenParameters): Promise<void> {
+  if ((options & CreateOption.NO_EA_KNOWLEDGE) === 0 || path.stream !== "") return;
+  const attributes = await node.extendedAttributes();
+  if (attributes.some(({ flags }) => (flags & FILE_NEED_EA) !== 0)) throw new SmbError(NtStatus.ACCESS_DENIED);
+}
+
 async function openDirectory(
   request: Request,
   file: SharedFile,
   link: Link,
   parameters: OpenParameters,
 ): Promise<OpenResult> {
-  const { disposition } = parameters;
+  const { disposition, options } = parameters;
   if (disposition !== CreateDisposition.OPEN && disposition !== CreateDisposition.OPEN_IF) {
     throw new SmbError(link.path.length === 0 ? NtStatus.ACCESS_DENIED : NtStatus.OBJECT_NAME_COLLISION);
+  }
+  if (link.path.length === 0 && (options & CreateOption.DELETE_ON_CLOSE) !== 0) {
+    throw new SmbError(NtStatus.ACCESS_DENIED);
   }
   const access = await checkAccess(request, file, link, parameters, parameters.desiredAccess);
   for (;;) {
@@ -95,6 +109,7 @@ async function openDirectory(
     data: undefined,
     granted: access.granted,
     maximal: access.maximal,
+    shareAccess: access.shareAccess,
   });
   return { open, action: CreateAction.OPENED };
 }
@@ -119,7 +134,8 @@ async function openData(
     desired |= Access.WRITE_DATA;
     action = CreateAction.CREATED;
   } else if (disposition === CreateDisposition.CREATE) {
-    throw closing(known === undefined ? data : undefined, NtStatus.OBJECT_NAME_COLLISION);
+    await discardData(file, data);
+    throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
   } else if (!opensAsIs) {
     desired |= disposition === CreateDisposition.SUPERSEDE ? Access.DELETE : Access.WRITE_DATA;
     if (path.stream === "") desired |= Access.WRITE_EA | Access.WRITE_ATTRIBUTES;
@@ -127,25 +143,26 @@ async function openData(
   }
   const writes = action !== CreateAction.OPENED;
   if (writes && file.volume.info.readOnly) {
-    throw closing(known === undefined ? data : undefined, NtStatus.MEDIA_WRITE_PROTECTED);
+    await discardData(file, data);
+    throw new SmbError(NtStatus.MEDIA_WRITE_PROTECTED);
   }
   let open: FileOpen;
   try {
     const access = await checkAccess(request, file, link, parameters, desired);
     if (writes && data !== undefined && path.stream === "") await checkOverwrite(file, parameters.attributes);
+    const overwrites = action === CreateAction.OVERWRITTEN || action === CreateAction.SUPERSEDED;
+    const asked = mapGenericRights(desired);
+    if (waitsForPersistentOpen(file, asked, overwrites)) throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
+    const clear = () => makeWay(request, file, link, parameters, access.granted, asked, overwrites);
     if (data === undefined) {
+      // An open that others refuse leaves no stream behind.
+      await awaitRevocation(request, clear);
       data = await openStream(file, path.stream, true);
       reportStreamName(request.tree.files, FileAction.ADDED_STREAM, link.path, path.stream);
     }
-    const overwrites = action === CreateAction.OVERWRITTEN || action === CreateAction.SUPERSEDED;
-    if (waitsForPersistentOpen(file, mapGenericRights(desired), overwrites))
-      throw new SmbError(NtStatus.FILE_NOT_AVAILABLE);
     // No await from the last round to the registration: what was checked is still true when the handle appears.
-    for (;;) {
-      const broken = makeWay(request, file, link, parameters, access.granted, mapGenericRights(desired), overwrites);
-      if (broken === undefined) break;
-      await untilBroken(request, broken);
-    }
+    for (let broken = clear(); broken !== undefined; broken = clear()) await untilBroken(request, broken);
+    if (known !== undefined && file.streams.get(foldName(path.stream)) !== known) throw new NameGone();
     // Rights that only the overwriting itself needs are not the handle's to keep.
     open = register(request, parameters, {
       file,
@@ -154,27 +171,22 @@ async function openData(
       data,
       granted: access.keeps,
       maximal: access.maximal,
+      shareAccess: access.shareAccess,
     });
   } catch (error) {
-    if (data !== undefined && !isShared(file, data)) await data.close();
+    await discardData(file, data);
     throw error;
   }
   if (writes) {
     try {
       await overwrite(open, action, parameters);
-      await applyAllocation(request, open, parameters.allocationSize);
+      await applyAllocation(open, parameters.allocationSize);
     } catch (error) {
-      open.deleteOnClose = false;
-      await closeOpen(request.server, open);
+      await giveUp(request, open, action === CreateAction.CREATED);
       throw error;
     }
   }
   return { open, action };
-}
-
-function isShared(file: SharedFile, data: VolumeStream): boolean {
-  for (const stream of file.streams.values()) if (stream.data === data) return true;
-  return false;
 }
 
 /** Hidden and system files are overwritten only by who says that he knows them (MS-FSA 2.1.5.1.2). */

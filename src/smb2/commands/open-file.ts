@@ -6,8 +6,10 @@ import { CreateDisposition } from "../wire/constants.ts";
 import { checkLeaseName } from "./create-lease.ts";
 import { NameGone } from "./make-way.ts";
 import { createNew } from "./new-file.ts";
+import { checkShareAccess } from "./open-access.ts";
 import { openExisting } from "./open-existing.ts";
 import type { OpenParameters, OpenResult } from "./open-parameters.ts";
+import { checkHandleLimit } from "./register-open.ts";
 
 /** How often an open is begun again because a name has come or gone between two steps. */
 const MAX_RACES = 8;
@@ -18,9 +20,16 @@ export async function openFile(request: Request, parameters: OpenParameters): Pr
   if (tree.share === undefined || tree.files === undefined) throw new SmbError(NtStatus.INVALID_DEVICE_REQUEST);
   const { volume } = tree.share;
   const { disposition, path } = parameters;
+  checkShareAccess(request, parameters);
+  checkHandleLimit(request);
   for (let attempt = 0; ; attempt++) {
     const opened = await volume.open(path.components);
-    checkLeaseName(request, parameters.lease, opened?.path ?? path.components, path.stream);
+    try {
+      checkLeaseName(request, parameters.lease, opened?.path ?? path.components, path.stream);
+    } catch (error) {
+      await opened?.file.close();
+      throw error;
+    }
     if (opened !== undefined) {
       try {
         return await openExisting(request, tree.files, opened, parameters);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { Awaitable } from "../../nt/awaitable.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { VolumeStream } from "../../vfs/volume.ts";
@@ -29,10 +30,16 @@ export async function openStream(file: SharedFile, name: string, create: boolean
   return file.node.createStream(name);
 }
 
-/** Gives up data that no handle is going to have; the error to throw. */
-export function closing(data: VolumeStream | undefined, status: NtStatus): SmbError {
-  void data?.close();
-  return new SmbError(status);
+/** Gives up data that were opened for a handle that is not going to be: other handles may have the same. */
+export function discardData(file: SharedFile, data: VolumeStream | undefined): Awaitable<void> {
+  for (const stream of file.streams.values()) if (stream.data === data) return;
+  return data?.close();
+}
+
+/** A session has a bound of handles. @throws SmbError TOO_MANY_OPENED_FILES */
+export function checkHandleLimit({ session, server }: Request): void {
+  if (session.opens.size < server.context.options.maxOpensPerSession) return;
+  throw new SmbError(NtStatus.TOO_MANY_OPENED_FILES);
 }
 
 interface Registration {
@@ -42,18 +49,18 @@ interface Registration {
   readonly data: VolumeStream | undefined;
   readonly granted: number;
   readonly maximal: number;
+  readonly shareAccess: number;
 }
 
-/** Makes the handle known. Synchronous, so that nothing happens between the last check and this. */
+/**
+ * Makes the handle known. Synchronous, so that nothing happens between the last check and this.
+ * @throws SmbError USER_SESSION_DELETED, TOO_MANY_OPENED_FILES: the data stay the caller's
+ */
 export function register(request: Request, parameters: OpenParameters, found: Registration): FileOpen {
   const { server, session, tree } = request;
   const gone = request.connection.isClosed && !request.outlivesChannel;
-  if (session.state !== "valid" || tree.closing || gone) {
-    throw closing(found.data, NtStatus.USER_SESSION_DELETED);
-  }
-  if (session.opens.size >= server.context.options.maxOpensPerSession) {
-    throw closing(found.data, NtStatus.TOO_MANY_OPENED_FILES);
-  }
+  if (session.state !== "valid" || tree.closing || gone) throw new SmbError(NtStatus.USER_SESSION_DELETED);
+  checkHandleLimit(request);
   const { file, link } = found;
   const key = foldName(found.streamName);
   let stream = file.streams.get(key);
@@ -77,7 +84,7 @@ export function register(request: Request, parameters: OpenParameters, found: Re
     file,
     stream,
     link,
-    shareAccess: parameters.shareAccess,
+    shareAccess: found.shareAccess,
     createOptions: parameters.options,
     lease: undefined,
     oplock: undefined,
@@ -113,14 +120,17 @@ export function register(request: Request, parameters: OpenParameters, found: Re
 }
 
 /** SMB2_CREATE_ALLOCATION_SIZE (MS-SMB2 3.3.5.9.3): space reserved for a file created or emptied. */
-export async function applyAllocation(request: Request, open: FileOpen, size: number | undefined): Promise<void> {
-  if (size === undefined || size === 0 || open.stream.data === undefined) return;
-  try {
-    const { changes, data } = open.stream;
-    await changes.run(everythingFrom(size), () => data.setAllocation(size));
-  } catch (error) {
-    open.deleteOnClose = true;
-    await closeOpen(request.server, open);
-    throw error;
-  }
+export async function applyAllocation(open: FileOpen, size: number | undefined): Promise<void> {
+  const { changes, data } = open.stream;
+  if (size === undefined || size === 0 || data === undefined) return;
+  await changes.run(everythingFrom(size), () => data.setAllocation(size));
+}
+
+/**
+ * Ends a handle whose CREATE fails after all.
+ * @param created the file, or the stream, was made for it, and goes with it; what was there before stays
+ */
+export function giveUp({ server }: Request, open: FileOpen, created: boolean): Awaitable<void> {
+  open.deleteOnClose = created;
+  return closeOpen(server, open);
 }
