@@ -51,23 +51,49 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   // The store keeps what the end of the server closes, to be opened again.
   const suspended = server.isStopping && open.durability?.kind === "persistent";
   if (suspended) server.persistentOpens?.release(open);
-  if (open.deleteOnClose && !suspended) {
-    if (stream.name !== "") stream.deletePending = true;
-    else {
-      link.deletePending = true;
-      reportDirectoryDeleted(open);
-    }
-    // Who only caches handles closes them now, and lets the file go.
-    for (const { oplock } of file.streams.values()) void oplock.breakHandles(open);
-  }
-  reportPending(open);
   file.holds++;
-  const done = suspended ? forgetLink(file, open) : chain(removeStream(open), () => removeOrForgetLink(server, open));
+  const marked = open.deleteOnClose && !suspended ? deleteOnClose(server, open) : undefined;
+  const done = chain(marked, () => {
+    reportPending(open);
+    return suspended ? forgetLink(file, open) : chain(removeStream(open), () => removeOrForgetLink(server, open));
+  });
   const finish = () => chain(suspended ? undefined : forgetPersistent(server, open), () => files?.release(file));
   if (done instanceof Promise) {
     return done.then(finish, (error: unknown) => chain(finish(), () => Promise.reject(error)));
   }
   return finish();
+}
+
+/** MS-FSA 2.1.5.5, phase 1: what the handle was opened for is to go, but for a directory with something in it. */
+function deleteOnClose(server: Smb2Server, open: FileOpen): Awaitable<void> {
+  const { file, link, stream } = open;
+  if (stream.name === "" && file.node.directory && link.opens.size > 0) {
+    return chain(isEmpty(server, open), (empty) => (empty ? markDeleted(open) : undefined));
+  }
+  // The removal itself finds out whether a directory is empty.
+  markDeleted(open);
+}
+
+/** Whoever uses a directory of which this cannot be told is not disturbed. */
+async function isEmpty(server: Smb2Server, { file, link }: FileOpen): Promise<boolean> {
+  try {
+    return await file.node.isEmpty();
+  } catch (error) {
+    if (!(error instanceof SmbError)) throw error;
+    server.context.log.warn({ path: link.path.join("\\"), reason: error.message }, "a directory could not be deleted");
+    return false;
+  }
+}
+
+function markDeleted(open: FileOpen): void {
+  const { file, link, stream } = open;
+  if (stream.name !== "") stream.deletePending = true;
+  else {
+    link.deletePending = true;
+    reportDirectoryDeleted(open);
+  }
+  // Who only caches handles closes them now, and lets the file go.
+  for (const { oplock } of file.streams.values()) void oplock.breakHandles(open);
 }
 
 function forgetPersistent(server: Smb2Server, open: FileOpen): Awaitable<void> {

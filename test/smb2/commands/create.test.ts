@@ -4,8 +4,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Access } from "../../../src/nt/access-mask.ts";
 import { FileAttribute } from "../../../src/nt/attributes.ts";
 import { NtStatus, statusName } from "../../../src/nt/status.ts";
-import { CreateDisposition, CreateOption, ShareAccess } from "../../../src/smb2/wire/constants.ts";
+import { CreateDisposition, CreateOption, OplockLevel, ShareAccess } from "../../../src/smb2/wire/constants.ts";
 import { type CreateRequest, decodeCreateResponse } from "../../../src/smb2/wire/create.ts";
+import { CreateContextName } from "../../../src/smb2/wire/create-contexts.ts";
 import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
 import { bob, ServerHarness, statusOf } from "../../support/server-harness.ts";
 import { SmbFile, type SmbTree } from "../../support/smb-client.ts";
@@ -160,7 +161,7 @@ describe("the parameters of a CREATE", () => {
     ["an unknown impersonation level", "BAD_IMPERSONATION_LEVEL", { impersonationLevel: 4 }],
     ["opening by file id", "NOT_SUPPORTED", { createOptions: CreateOption.OPEN_BY_FILE_ID }],
     ["the opportunistic filter", "NOT_SUPPORTED", { createOptions: CreateOption.RESERVE_OPFILTER }],
-    ["delete on close without DELETE", "ACCESS_DENIED", { createOptions: DELETE_ON_CLOSE, desiredAccess: 1 }],
+    ["delete on close without DELETE", "INVALID_PARAMETER", { createOptions: DELETE_ON_CLOSE, desiredAccess: 1 }],
     ["the SACL without its privilege", "PRIVILEGE_NOT_HELD", { desiredAccess: Access.ACCESS_SYSTEM_SECURITY }],
   ])("%s: %s", async (_, expected, request) => {
     const { tree } = await freshTree();
@@ -190,6 +191,31 @@ describe("the parameters of a CREATE", () => {
     const { tree } = await freshTree();
     expect(await outcome(tree, name)).toBe(expected);
   });
+
+  it("of the name: a backslash at its end is not for files, whether there is one or not", async () => {
+    const { tree } = await freshTree();
+    for (const name of ["dir\\", "file\\", "missing\\"]) {
+      for (const createDisposition of [OPEN, CREATE]) {
+        const request = { createOptions: NON_DIRECTORY_FILE, createDisposition };
+        expect(await outcome(tree, name, request)).toBe("OBJECT_NAME_INVALID");
+      }
+    }
+  });
+
+  it.each(["MxAc", "TWrp", "AlSi", "DHnQ", "DH2Q", "RqLs", "ExtA", "AAPL", CreateContextName.APP_INSTANCE_ID])(
+    "of a context %s of a wrong length is found before anything is opened",
+    async (name) => {
+      const { harness, tree } = await freshTree();
+      const request = {
+        createDisposition: OPEN_IF,
+        requestedOplockLevel: OplockLevel.LEASE,
+        contexts: [{ name, data: Buffer.alloc(5) }],
+      };
+      expect(await outcome(tree, "new", request)).not.toBe("created");
+      expect(await outcome(tree, "new")).toBe("OBJECT_NAME_NOT_FOUND");
+      expect(harness.server.fileTable(harness.volume).size).toBe(0);
+    },
+  );
 
   it("grants what is asked for and no more", async () => {
     const { tree } = await freshTree();
@@ -359,6 +385,28 @@ describe("delete on close", () => {
     await handle.close();
     expect(await outcome(tree, "full\\file")).toBe("opened");
     expect(harness.errors).toEqual([]);
+  });
+
+  it("of a directory with something in it leaves those alone who use it", async () => {
+    await tree.mkdir("full");
+    const user = await tree.create("full");
+    const handle = await tree.create("full", { createOptions: DIRECTORY_FILE | DELETE_ON_CLOSE });
+    await tree.put("full\\file", "x");
+    await handle.close();
+    expect(await outcome(tree, "full")).toBe("opened");
+    expect(await outcome(tree, "full\\more", { createDisposition: CREATE })).toBe("created");
+    await user.close();
+    expect(await outcome(tree, "full")).toBe("opened");
+    expect(harness.server.fileTable(harness.volume).size).toBe(0);
+  });
+
+  it("of an empty directory waits for those who use it", async () => {
+    const user = await tree.create("dir");
+    await (await tree.create("dir", { createOptions: DIRECTORY_FILE | DELETE_ON_CLOSE })).close();
+    expect(await outcome(tree, "dir")).toBe("DELETE_PENDING");
+    await user.close();
+    expect(await outcome(tree, "dir")).toBe("OBJECT_NAME_NOT_FOUND");
+    expect(harness.server.fileTable(harness.volume).size).toBe(0);
   });
 
   it.each([
