@@ -19,6 +19,7 @@ import { effectiveAccess, effectiveOptions } from "./open-parameters.ts";
  * @throws SmbError DUPLICATE_OBJECTID the CreateGuid is in use and this is no replay, or one of another session
  * @throws SmbError FILE_NOT_AVAILABLE the first request has not been answered yet
  * @throws SmbError ACCESS_DENIED the handle is another user's, or was asked for in another way
+ * @throws SmbError INVALID_PARAMETER the handle is persistent, and was asked for as durable only
  */
 export function findReplayed(request: Request, message: CreateRequest, asked: DurableRequest): FileOpen | undefined {
   const { server, connection, session } = request;
@@ -34,6 +35,7 @@ export function findReplayed(request: Request, message: CreateRequest, asked: Du
   if (message.requestedOplockLevel === OplockLevel.LEASE && !namesSameLease(message, open)) {
     throw new SmbError(NtStatus.ACCESS_DENIED);
   }
+  if (open.durability?.kind === "persistent" && !asked.persistent) throw new SmbError(NtStatus.INVALID_PARAMETER);
   open.connection = connection;
   return open;
 }

@@ -129,6 +129,7 @@ async function openAndRespond(
   const appInstance = appInstanceOf(request, message.contexts);
   if (appInstance !== undefined) await closeFormerInstance(request, appInstance, path);
   const result = await openFile(request, parameters);
+  result.open.createAction = result.action;
   if (appInstance !== undefined) {
     result.open.appInstance = appInstance;
     request.server.appInstances.add(result.open);
@@ -175,7 +176,6 @@ function finish(
   lease: LeaseRequest | undefined,
   durable: DurableRequest | undefined,
 ): Awaitable<void> {
-  open.createAction = action;
   return chain(factsOf(open), (facts) => {
     // From here to the response nothing else runs, so that no break is sent for a handle that the client does not know yet.
     if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);

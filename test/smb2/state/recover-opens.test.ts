@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { NtStatus } from "../../../src/nt/status.ts";
 import {
+  CreateAction,
+  CreateDisposition,
   CreateOption,
   DurableHandleFlag,
   GlobalCapability,
@@ -326,6 +328,19 @@ describe("persistent handles", () => {
     expect(await statusOf(reconnect.v2(again, file, guid(9)))).toBe("STATUS_OBJECT_NAME_NOT_FOUND");
     expect(await statusOf(reconnect.v2(again, file, guid(8), PERSISTENT))).toBe("STATUS_OBJECT_NAME_NOT_FOUND");
     expect(await statusOf(reconnect.v2(again, file, guid(9), PERSISTENT))).toBe("STATUS_SUCCESS");
+  });
+
+  it("tell a CREATE that is sent again what the first one did, also after a restart", async () => {
+    const creating = { ...asked(), createDisposition: CreateDisposition.CREATE };
+    await tree.create("new", creating);
+    const again = await mount(await restart());
+    expect((await again.create("new", creating, replay)).response.createAction).toBe(CreateAction.CREATED);
+  });
+
+  it("are given again to who asks for persistent ones alone", async () => {
+    await tree.create("file", asked());
+    expect(await statusOf(tree.create("file", durable.v2(guid(9)), replay))).toBe("STATUS_INVALID_PARAMETER");
+    expect(await statusOf(tree.create("file", asked(), replay))).toBe("STATUS_SUCCESS");
   });
 
   it("cannot be claimed as persistent where they are only durable", async () => {
