@@ -67,6 +67,7 @@ const VALID_DIRECTORY_OPTIONS =
 async function handle(request: Request, message: CreateRequest): Promise<void> {
   request.chain.fileId = undefined;
   const durable = request.tree.files === undefined ? undefined : durableContextsOf(request, message.contexts);
+  if (durable !== undefined) checkQueries(message);
   // Nothing but the contexts counts then: clients leave the rest of the request empty.
   if (durable?.reconnect !== undefined) return reconnectOpen(request, message, durable.reconnect);
   if (message.impersonationLevel > ImpersonationLevel.DELEGATE) throw new SmbError(NtStatus.BAD_IMPERSONATION_LEVEL);
@@ -87,9 +88,6 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
     // No volume keeps snapshots, so that no file exists at an earlier time (MS-SMB2 3.3.5.9.4).
     throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
   }
-  // Malformed ones are refused before anything is opened; create-response.ts answers them.
-  serverQueryOf(message.contexts);
-  maximalAccessQueryOf(message.contexts);
   if (durable.request?.createGuid === undefined) return openAndRespond(request, message, path, durable.request);
   const replayed = findReplayed(request, message, durable.request);
   if (replayed !== undefined)
@@ -101,6 +99,13 @@ async function handle(request: Request, message: CreateRequest): Promise<void> {
   } finally {
     end();
   }
+}
+
+/** Malformed queries are refused before anything is opened or taken up; create-response.ts answers them. */
+function checkQueries({ contexts }: CreateRequest): void {
+  if (contexts.length === 0) return;
+  serverQueryOf(contexts);
+  maximalAccessQueryOf(contexts);
 }
 
 async function openAndRespond(
@@ -168,7 +173,7 @@ function checkParameters(message: CreateRequest): void {
   }
 }
 
-/** "Oplock Acquisition" and "Response Construction" of MS-SMB2 3.3.5.9. */
+/** "Oplock Acquisition" and "Response Construction" of MS-SMB2 3.3.5.9. Where they fail, the handle goes. */
 function finish(
   request: Request,
   message: CreateRequest,
@@ -176,17 +181,20 @@ function finish(
   lease: LeaseRequest | undefined,
   durable: DurableRequest | undefined,
 ): Awaitable<void> {
-  return chain(factsOf(open), (facts) => {
-    // From here to the response nothing else runs, so that no break is sent for a handle that the client does not know yet.
-    if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-    try {
+  const failed = (error: unknown) =>
+    chain(giveUp(request, open, action === CreateAction.CREATED), () => Promise.reject(error));
+  try {
+    const done = chain(factsOf(open), (facts) => {
+      // From here to the response nothing else runs, so that no break is sent for a handle that the client does not know yet.
+      if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
       acquireCache(request, message, open, lease);
-    } catch (error) {
-      return chain(giveUp(request, open, action === CreateAction.CREATED), () => Promise.reject(error));
-    }
-    if (durable !== undefined) grantDurability(request, open, durable);
-    writeResponse(request, message, open, action, facts, durable);
-  });
+      if (durable !== undefined) grantDurability(request, open, durable);
+      writeResponse(request, message, open, action, facts, durable);
+    });
+    return done instanceof Promise ? done.catch(failed) : done;
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 function acquireCache(request: Request, message: CreateRequest, open: FileOpen, lease: LeaseRequest | undefined): void {
