@@ -95,9 +95,10 @@ export function cacheUser({ server }: Request, wanted: LeaseRequest | undefined)
 /**
  * Gives a handle that has just been opened its lease, the one that the client has under this key or a new one, with what can be
  * granted of it.
+ * @param allocated bytes: AllocationSize of the stream
  * @throws SmbError INVALID_PARAMETER the key has been used for another file meanwhile
  */
-export function acquireLease(request: Request, open: FileOpen, wanted: LeaseRequest): void {
+export function acquireLease(request: Request, open: FileOpen, wanted: LeaseRequest, allocated: number): void {
   const { leases } = request.server;
   checkLeaseName(request, wanted, open.link.path, open.stream.name);
   let lease = leases.find(wanted.id);
@@ -108,7 +109,7 @@ export function acquireLease(request: Request, open: FileOpen, wanted: LeaseRequ
   open.lease = lease;
   lease.opens.add(open);
   const { stream, link, tree } = open;
-  stream.oplock.requestLease(lease, wanted.leaseState);
+  stream.oplock.requestLease(lease, wanted.leaseState, allocated);
   if (stream.data === undefined && lease.state !== 0) tree.files?.directoryLeases.add(link, stream.oplock);
 }
 

@@ -187,7 +187,7 @@ function finish(
     const done = chain(factsOf(open), (facts) => {
       // From here to the response nothing else runs, so that no break is sent for a handle that the client does not know yet.
       if (open.closing) throw new SmbError(NtStatus.FILE_CLOSED);
-      acquireCache(request, message, open, lease);
+      acquireCache(request, message, open, lease, facts.allocationSize);
       if (durable !== undefined) grantDurability(request, open, durable);
       writeResponse(request, message, open, action, facts, durable);
     });
@@ -197,12 +197,18 @@ function finish(
   }
 }
 
-function acquireCache(request: Request, message: CreateRequest, open: FileOpen, lease: LeaseRequest | undefined): void {
+function acquireCache(
+  request: Request,
+  message: CreateRequest,
+  open: FileOpen,
+  lease: LeaseRequest | undefined,
+  allocated: number,
+): void {
   const directory = open.stream.data === undefined;
   if (lease === undefined) {
-    if (!directory) open.stream.oplock.requestOplock(open, message.requestedOplockLevel);
+    if (!directory) open.stream.oplock.requestOplock(open, message.requestedOplockLevel, allocated);
     return;
   }
   // Directories are cached by leases of version 2 alone.
-  if (!directory || lease.version === 2) acquireLease(request, open, lease);
+  if (!directory || lease.version === 2) acquireLease(request, open, lease, allocated);
 }

@@ -31,8 +31,9 @@ export class ByteRangeLockList {
   #locks: ByteRangeLock[] = [];
   #waiters: Waiter[] = [];
 
-  get isEmpty(): boolean {
-    return this.#locks.length === 0;
+  /** True where a lock begins below `size`, the space that the stream has: locks beyond touch no data (MS-FSA 2.1.5.18). */
+  beginsBelow(size: number): boolean {
+    return this.#locks.some(({ offset }) => offset < BigInt(size));
   }
 
   count(owner: LockOwner): number {

@@ -117,9 +117,10 @@ export class Oplock {
   /**
    * Grants what can be granted of an oplock to a handle that has just been opened (MS-FSA 2.1.5.18, MS-SMB2 3.3.5.9).
    * @param level `OplockLevel` value
+   * @param allocated bytes: AllocationSize of the stream
    * @returns the level granted
    */
-  requestOplock(open: FileOpen, level: number): number {
+  requestOplock(open: FileOpen, level: number, allocated: number): number {
     const exclusive = level === OplockLevel.EXCLUSIVE || level === OplockLevel.BATCH;
     if (!exclusive && level !== OplockLevel.II) return OplockLevel.NONE;
     const alone = this.#stream.opens.size === 1 && this.isEmpty && !this.#stream.changes.isActive;
@@ -127,7 +128,7 @@ export class Oplock {
       this.#give(open, level === OplockLevel.BATCH ? R | W | H : R | W);
       return level;
     }
-    if (!this.#stream.locks.isEmpty || this.#stream.changes.isActive) return OplockLevel.NONE;
+    if (this.#stream.locks.beginsBelow(allocated) || this.#stream.changes.isActive) return OplockLevel.NONE;
     // Level II and the caching of handles exclude each other.
     if (this.#holders.some((holder) => (holder.state & ~R) !== 0)) return OplockLevel.NONE;
     this.#give(open, R);
@@ -144,17 +145,18 @@ export class Oplock {
    * Extends a lease to `wanted`, or to what can be had of it; it never loses anything by that (MS-SMB2 3.3.5.9.8, MS-FSA
    * 2.1.5.18). The lease already has the open for which it is asked for.
    * @param wanted `LeaseState` bits
+   * @param allocated bytes: AllocationSize of the stream
    */
-  requestLease(lease: Lease, wanted: number): void {
+  requestLease(lease: Lease, wanted: number, allocated: number): void {
     if (lease.breaking !== undefined || (wanted & R) === 0) return;
     if (lease.state !== NONE) {
       // What is held already is extended as asked for, or not at all.
       const grows = (lease.state & ~wanted) === 0 && lease.state !== wanted;
-      if (grows && this.#isGrantable(lease, wanted)) this.#extend(lease, wanted);
+      if (grows && this.#isGrantable(lease, wanted, allocated)) this.#extend(lease, wanted);
       return;
     }
     for (const state of [wanted, wanted & ~W, R]) {
-      if (this.#isGrantable(lease, state)) {
+      if (this.#isGrantable(lease, state, allocated)) {
         this.#extend(lease, state);
         return;
       }
@@ -166,7 +168,7 @@ export class Oplock {
     lease.advanceEpoch();
   }
 
-  #isGrantable(lease: Lease, state: number): boolean {
+  #isGrantable(lease: Lease, state: number, allocated: number): boolean {
     const { opens, locks, data, deletePending, changes } = this.#stream;
     // What is read while data change may be neither old nor new, and is not to be kept.
     if (changes.isActive) return false;
@@ -174,7 +176,7 @@ export class Oplock {
     if ((state & W) !== 0) {
       if (data === undefined) return false;
       for (const open of opens) if (open.lease !== lease && disturbsLeases(open.grantedAccess)) return false;
-    } else if (!locks.isEmpty) {
+    } else if (locks.beginsBelow(allocated)) {
       return false;
     }
     for (const other of this.#holders) {

@@ -57,14 +57,15 @@ async function recover(server: Smb2Server, record: PersistentOpen): Promise<stri
       if (data === undefined) return "the stream is gone";
       const stream = file.streams.get(key) ?? new SharedStream(file, data.name, data);
       file.streams.set(key, stream);
+      const { allocationSize } = await data.size();
       const tree = formerTree(share, files, record);
       const open = restore(record, tree, stream, file.linkFor(opened.path));
       file.opens.add(open);
       stream.opens.add(open);
       open.link.opens.add(open);
       for (const { offset, length, exclusive } of record.locks) stream.locks.tryLock(open, offset, length, exclusive);
-      if (record.lease === undefined) stream.oplock.requestOplock(open, record.oplockLevel);
-      else restoreLease(server, open, record.lease);
+      if (record.lease === undefined) stream.oplock.requestOplock(open, record.oplockLevel, allocationSize);
+      else restoreLease(server, open, record.lease, allocationSize);
       server.durableOpens.restore(open);
       server.persistentOpens?.add(open);
       server.appInstances.add(open);
@@ -90,14 +91,14 @@ async function findFile(volume: Volume, { path, fileId, reference }: PersistentO
 }
 
 /** Gives a handle back the lease that it had, or as much of it as nobody else has. */
-function restoreLease(server: Smb2Server, open: FileOpen, kept: KeptLease): void {
+function restoreLease(server: Smb2Server, open: FileOpen, kept: KeptLease, allocated: number): void {
   const { clientGuid, stream, link } = open;
   const known = server.leases.find(leaseId(clientGuid, kept.leaseKey));
   const lease = known?.stream === stream ? known : new Lease({ ...kept, clientGuid, stream, link });
   server.leases.add(lease);
   open.lease = lease;
   lease.opens.add(open);
-  stream.oplock.requestLease(lease, kept.state);
+  stream.oplock.requestLease(lease, kept.state, allocated);
 }
 
 /** A tree connect that ended with the server before. */

@@ -134,7 +134,7 @@ describe("ByteRangeLockList", () => {
             }
           }
           expect(granted).toEqual(model.granted);
-          expect(list.isEmpty).toBe(model.locks.length === 0);
+          expect(list.beginsBelow(index)).toBe(model.locks.some((held) => held.offset < BigInt(index)));
           for (const owner of owners) {
             expect(list.count(owner)).toBe(model.locks.filter((held) => held.owner === owner).length);
           }
