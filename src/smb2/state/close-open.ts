@@ -52,16 +52,19 @@ function closeFile(server: Smb2Server, open: FileOpen): Awaitable<void> {
   const suspended = server.isStopping && open.durability?.kind === "persistent";
   if (suspended) server.persistentOpens?.release(open);
   file.holds++;
-  const marked = open.deleteOnClose && !suspended ? deleteOnClose(server, open) : undefined;
-  const done = chain(marked, () => {
-    reportPending(open);
-    return suspended ? forgetLink(file, open) : chain(removeStream(open), () => removeOrForgetLink(server, open));
-  });
   const finish = () => chain(suspended ? undefined : forgetPersistent(server, open), () => files?.release(file));
-  if (done instanceof Promise) {
-    return done.then(finish, (error: unknown) => chain(finish(), () => Promise.reject(error)));
+  const failed = (error: unknown) => chain(finish(), () => Promise.reject(error));
+  let done: Awaitable<void>;
+  try {
+    const marked = open.deleteOnClose && !suspended ? deleteOnClose(server, open) : undefined;
+    done = chain(marked, () => {
+      reportPending(open);
+      return suspended ? forgetLink(file, open) : chain(removeStream(open), () => removeOrForgetLink(server, open));
+    });
+  } catch (error) {
+    return failed(error);
   }
-  return finish();
+  return done instanceof Promise ? done.then(finish, failed) : finish();
 }
 
 /** MS-FSA 2.1.5.5, phase 1: what the handle was opened for is to go, but for a directory with something in it. */
