@@ -2,15 +2,15 @@
 
 import { discard } from "../memory/discard.ts";
 import { totalLength } from "../memory/total-length.ts";
-import { NtStatus, SmbError } from "../nt/status.ts";
-import { Arrivals, type Prepared, prepareOnWorker } from "./arrivals.ts";
+import { type Prepared, prepareOnWorker } from "./arrivals.ts";
+import { AsyncRequests, strand } from "./async-requests.ts";
 import { Chain } from "./chain.ts";
 import { handleSmb1Negotiate } from "./commands/smb1-negotiate.ts";
 import { splitCompound } from "./compound.ts";
 import { type CipherId, DecryptionError } from "./crypto/encryption.ts";
 import { PreauthHash } from "./crypto/preauth.ts";
 import type { Signer, SigningAlgorithm } from "./crypto/signing.ts";
-import { FrameAssembler } from "./frame-assembler.ts";
+import { Intake } from "./intake.ts";
 import type { Request } from "./request.ts";
 import type { Smb2Server } from "./server.ts";
 import type { Transport } from "./server-context.ts";
@@ -38,17 +38,6 @@ const MAX_UNAUTHENTICATED_FRAME = 128 * 1024;
 const FRAME_OVERHEAD = 64 * 1024;
 /** Ended sessions whose keys are kept to sign the news of their end. */
 const MAX_DEPARTED = 16;
-/**
- * Bytes of answers that are being read or wait for a client that does not take them; no further request is taken until they
- * are half as many.
- */
-const MAX_QUEUED = 32 * 1024 * 1024;
-/**
- * Bytes of requests and of data for answers after which a connection lets the others have their turn: who asks for much keeps nobody
- * waiting for long, and hears of what has been done with the first of it while the rest is being worked on.
- */
-const MAX_IN_A_TURN = 1024 * 1024;
-
 /** A client's transport connection and what has been negotiated on it (Connection, MS-SMB2 3.3.1.7). */
 export class Connection {
   readonly server: Smb2Server;
@@ -56,23 +45,11 @@ export class Connection {
   readonly sessions = new Map<bigint, Session>();
   /** Sessions that are being bound to it (Connection.PreauthSessionTable). */
   readonly binding = new Set<Session>();
-  readonly #assembler: FrameAssembler;
+  readonly #intake: Intake;
   readonly #window: SequenceWindow;
-  readonly #async = new Map<bigint, Request>();
+  readonly #async: AsyncRequests;
   readonly #departed = new Map<bigint, Signer>();
-  #nextAsyncId = 1n;
   #closed = false;
-  /** Bytes lent for data of responses that are not sent yet. */
-  #lentBytes = 0;
-  /** The same, and those of requests, since the others had their turn. */
-  #bytesOfTurn = 0;
-  /** It is the others' turn. */
-  #yields = false;
-  /** No requests are taken for now. */
-  #held = false;
-  readonly #arrivals: Arrivals;
-  /** What arrived in spite of it, and is not yet taken. */
-  #backlog: Buffer[] = [];
 
   /** Requests whose handler has not settled yet. */
   unfinished = 0;
@@ -100,14 +77,12 @@ export class Connection {
     this.server = server;
     this.transport = transport;
     this.#window = new SequenceWindow(options.maxCredits);
-    this.#assembler = new FrameAssembler(MAX_UNAUTHENTICATED_FRAME, (length, dataAt) =>
-      server.buffers.take(length, dataAt),
-    );
-    this.#arrivals = new Arrivals(
-      (frame, prepared) => this.#handleFrame(frame, prepared),
-      () => !this.#held && !this.#closed,
-      () => this.#frameIsReady(),
-    );
+    this.#async = new AsyncRequests(options.maxAsyncPerConnection);
+    this.#intake = new Intake(transport, server.buffers, MAX_UNAUTHENTICATED_FRAME, {
+      prepare: (frame) => prepareOnWorker(this, frame),
+      handle: (frame, prepared) => this.#handleFrame(frame, prepared),
+      failed: (error) => this.abort(error),
+    });
   }
 
   get remoteAddress(): string {
@@ -120,9 +95,7 @@ export class Connection {
 
   /** Requests are being worked on, besides those that wait for something else: a shutdown lets them finish. */
   get isBusy(): boolean {
-    let waiting = 0;
-    for (const request of this.#async.values()) if (request.isWaiting) waiting++;
-    return this.unfinished > waiting || !this.#arrivals.isEmpty;
+    return this.unfinished > this.#async.waiting || this.#intake.isBusy;
   }
 
   /** True once a user is logged on. */
@@ -133,127 +106,31 @@ export class Connection {
 
   /** From now on frames may be as large as the negotiated payloads. */
   allowLargeFrames(): void {
-    this.#assembler.maximum = Math.max(this.maxReadSize, this.maxWriteSize, this.maxTransactSize) + FRAME_OVERHEAD;
+    this.#intake.maximumFrame = Math.max(this.maxReadSize, this.maxWriteSize, this.maxTransactSize) + FRAME_OVERHEAD;
   }
 
   /** Takes bytes from the transport, in whatever pieces; their memory is lent for the call. */
   receive(chunk: Buffer): void {
-    if (this.#closed) return;
-    if (!this.#reads) {
-      this.#backlog.push(Buffer.from(chunk));
-      return;
-    }
-    const used = this.#take(chunk);
-    if (used < chunk.length && !this.#closed) this.#backlog.unshift(Buffer.from(chunk.subarray(used)));
+    this.#intake.receive(chunk);
   }
 
   /** Where the next bytes are wanted: the rest of a frame that has begun. */
   get space(): Buffer | undefined {
-    return this.#reads && !this.#closed ? this.#assembler.space : undefined;
-  }
-
-  get #reads(): boolean {
-    return !this.#held && !this.#arrivals.isFull;
+    return this.#intake.space;
   }
 
   /** The transport has put so many bytes at the start of {@link space}. */
   filled(count: number): void {
-    if (this.#closed) return;
-    try {
-      this.#assembler.filled(count, this.#takeFrame);
-    } catch (error) {
-      this.abort(error);
-    }
-  }
-
-  /** @returns bytes that were taken, all where nothing keeps the connection from taking more */
-  #take(chunk: Buffer): number {
-    try {
-      return this.#assembler.push(chunk, this.#takeFrame);
-    } catch (error) {
-      this.abort(error);
-      return chunk.length;
-    }
-  }
-
-  readonly #takeFrame = (frame: Buffer): boolean => {
-    this.#arrivals.take(frame, prepareOnWorker(this, frame));
-    if (this.#arrivals.isFull) this.transport.pause();
-    return this.#reads && !this.#closed;
-  };
-
-  /** Goes on with frames that workers are done with. */
-  #handleArrivals(): void {
-    try {
-      this.#arrivals.run();
-    } catch (error) {
-      this.abort(error);
-    }
-  }
-
-  #frameIsReady(): void {
-    const wasFull = this.#arrivals.isFull;
-    this.#handleArrivals();
-    if (wasFull) this.#readOn();
-  }
-
-  /**
-   * Holds back requests while too much is on its way to the client, or it is the others' turn, and lets them go on when it is less.
-   */
-  #balance(): void {
-    if (this.#closed || this.#yields) return;
-    if (this.#bytesOfTurn >= MAX_IN_A_TURN) {
-      this.#yields = true;
-      setImmediate(this.#endOfTurn);
-    }
-    const bytes = this.#bytesOnTheirWay;
-    if (!this.#held && (this.#yields || bytes > MAX_QUEUED)) {
-      this.#held = true;
-      this.transport.pause();
-    } else if (this.#held && bytes < MAX_QUEUED / 2) {
-      this.#goOn();
-    }
-  }
-
-  readonly #endOfTurn = (): void => {
-    this.#yields = false;
-    this.#bytesOfTurn = 0;
-    if (!this.#closed && this.#bytesOnTheirWay <= MAX_QUEUED) this.#goOn();
-  };
-
-  get #bytesOnTheirWay(): number {
-    return Math.max(this.#lentBytes, this.transport.queuedBytes);
-  }
-
-  #goOn(): void {
-    this.#held = false;
-    this.#handleArrivals();
-    this.#readOn();
-  }
-
-  /** Reads on, from what has arrived already and then from the transport, unless something keeps it from that. */
-  #readOn(): void {
-    if (!this.#reads || this.#closed) return;
-    for (let chunk = this.#backlog.shift(); chunk !== undefined; chunk = this.#backlog.shift()) {
-      const used = this.#take(chunk);
-      if (this.#closed) return;
-      if (used < chunk.length) this.#backlog.unshift(chunk.subarray(used));
-      if (!this.#reads) return;
-    }
-    this.transport.resume();
+    this.#intake.filled(count);
   }
 
   /** A buffer for the data of a response; {@link takeBack} ends its use. */
   lend(length: number): Buffer {
-    this.#lentBytes += length;
-    this.#bytesOfTurn += length;
-    return this.server.buffers.take(length);
+    return this.#intake.lend(length);
   }
 
   takeBack(buffer: Buffer): void {
-    this.#lentBytes -= buffer.length;
-    this.server.buffers.give(buffer);
-    if (this.#held) this.#balance();
+    this.#intake.takeBack(buffer);
   }
 
   /** Ends the connection: at bytes that break the protocol, which are the client's doing, or at a bug, which is logged. */
@@ -268,7 +145,6 @@ export class Connection {
   }
 
   #handleFrame(frame: Buffer, prepared: Prepared | undefined): void {
-    this.#bytesOfTurn += frame.length;
     switch (peekProtocolId(frame)) {
       case PROTOCOL_ID:
         new Chain(this, frame, splitCompound(frame), { verified: prepared }).run();
@@ -284,7 +160,6 @@ export class Connection {
       default:
         throw new MalformedPacketError("unknown ProtocolId");
     }
-    this.#balance();
   }
 
   /** MS-SMB2 3.3.5.2.1.1. */
@@ -347,24 +222,15 @@ export class Connection {
     return this.#window.grant(1);
   }
 
-  /** MS-SMB2 3.3.5.2.3: a request that may wait. @throws SmbError INSUFFICIENT_RESOURCES */
+  /** A request that may wait. @throws SmbError INSUFFICIENT_RESOURCES */
   registerAsync(request: Request): void {
-    if (this.#async.size >= this.server.context.options.maxAsyncPerConnection) {
-      throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
-    }
-    const id = this.#nextAsyncId++;
-    this.#async.set(id, request);
-    if (request.chain.isLast) request.asyncId = id;
-    request.asyncKey = id;
-    if (this.#closed) this.#strand(request);
+    this.#async.add(request);
+    if (this.#closed) strand(request);
   }
 
   /** The request has its final status. */
   completed(request: Request): void {
-    if (request.asyncKey !== 0n) {
-      this.#async.delete(request.asyncKey);
-      if (request.outlivesChannel && request.hasSession) request.session.stranded.delete(request);
-    }
+    if (request.asyncKey !== 0n) this.#async.remove(request);
     this.server.context.metrics.request(request.header.command, request.status);
   }
 
@@ -380,34 +246,12 @@ export class Connection {
 
   /** CANCEL has no response (MS-SMB2 3.3.5.16). */
   cancel(request: Request): void {
-    const { header } = request;
-    let target: Request | undefined;
-    if (header.flags & HeaderFlag.ASYNC_COMMAND) {
-      target = this.#async.get(header.asyncId);
-    } else {
-      for (const candidate of this.#async.values()) {
-        if (candidate.header.messageId === header.messageId) target = candidate;
-      }
-    }
-    if (target === undefined) return;
-    if (target.header.sessionId !== header.sessionId) return;
-    target.cancel();
-  }
-
-  /** Leaves a request to its session, where that has other connections and the request may go on without this one. */
-  #strand(request: Request): boolean {
-    if (!request.outlivesChannel || !request.hasSession || request.session.state !== "valid") return false;
-    for (const other of request.session.channels.keys()) {
-      if (other === this || other.isClosed) continue;
-      request.session.stranded.add(request);
-      return true;
-    }
-    return false;
+    this.#async.cancel(request.header);
   }
 
   /** Cancels what the given test selects, such as all requests of a session that ends. */
   cancelWhere(test: (request: Request) => boolean): void {
-    for (const request of [...this.#async.values()]) if (test(request)) request.cancel();
+    this.#async.cancelWhere(test);
   }
 
   /** How a response is signed (MS-SMB2 3.3.4.1.1). */
@@ -469,7 +313,7 @@ export class Connection {
 
   /** The transport has room again. */
   drained(): void {
-    if (this.#held) this.#balance();
+    this.#intake.drained();
   }
 
   /** Ends the connection at once (MS-SMB2 3.3.7.1). */
@@ -491,9 +335,8 @@ export class Connection {
   closed(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#backlog = [];
-    this.#arrivals.clear();
-    for (const request of [...this.#async.values()]) if (!this.#strand(request)) request.cancel();
+    this.#intake.close();
+    this.#async.cancelWhere((request) => !strand(request));
     this.server.connectionClosed(this);
   }
 }
