@@ -32,6 +32,8 @@ export type {
   Timer,
 } from "./smb2/server-context.ts";
 export { MemoryVolume, type MemoryVolumeOptions } from "./vfs/memory/memory-volume.ts";
+export type * from "./vfs/offload.ts";
+export type * from "./vfs/outside-changes.ts";
 export type { PosixVolumeOptions } from "./vfs/posix/mount.ts";
 export { PosixVolume } from "./vfs/posix/volume.ts";
 export type * from "./vfs/volume.ts";

@@ -2,7 +2,8 @@
 
 import type { Awaitable } from "../nt/awaitable.ts";
 import { chain } from "../nt/awaitable.ts";
-import type { ByteRange, ChangeWatch, Volume, VolumeStream } from "../vfs/volume.ts";
+import type { ChangeWatch } from "../vfs/outside-changes.ts";
+import type { ByteRange, Volume, VolumeStream } from "../vfs/volume.ts";
 import { copyRange } from "./copier.ts";
 import type { PreserveBudget } from "./preserve-budget.ts";
 import { intersection, type Place, type PreservedBlock, PreservedRanges, union } from "./preserved-ranges.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { SharedData, Volume } from "../vfs/volume.ts";
+import type { SharedData } from "../vfs/offload.ts";
+import type { Volume } from "../vfs/volume.ts";
 import type { OffloadOptions, TokenHolder } from "./engine.ts";
 import type { RefusalReason } from "./refusal.ts";
 import { roomForLocator, type TokenBody, type TokenPlace } from "./token-body.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../nt/awaitable.ts";
-import type { FoundData, PublishedData, SharedData, Volume, VolumeStream } from "../vfs/volume.ts";
+import type { FoundData, PublishedData, SharedData } from "../vfs/offload.ts";
+import type { Volume, VolumeStream } from "../vfs/volume.ts";
 import type { Place } from "./preserved-ranges.ts";
 import type { RefusalReason } from "./refusal.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Awaitable } from "../nt/awaitable.ts";
-import type { ChangeWatch } from "./volume.ts";
+import type { ChangeWatch } from "./outside-changes.ts";
 
 /** Watches by a stamp that is another one after each change: what does not happen inside a bracket is somebody else's. */
 export abstract class StampWatch<S extends string | number> implements ChangeWatch {

@@ -12,6 +12,8 @@
 
 import type { Awaitable } from "../nt/awaitable.ts";
 import type { FileTime } from "../nt/filetime.ts";
+import type { BlockClone, DataPins, SharedData, StorageOffload } from "./offload.ts";
+import type { ChangeWatch, OutsideChanges } from "./outside-changes.ts";
 
 export type NtPath = readonly string[];
 
@@ -121,148 +123,6 @@ export interface CreateOptions {
   /** Self-relative security descriptor, already inherited; `undefined` stores none. */
   readonly security?: Buffer | undefined;
   readonly extendedAttributes?: readonly ExtendedAttribute[] | undefined;
-}
-
-/** Block clone: two streams come to share what they store, and no data move. */
-export interface BlockClone {
-  /**
-   * Makes a range of `target` share the blocks of a range of `source`, of this or another volume. Offsets and length are
-   * multiples of the allocation unit; a length that is not must reach the end of the source, and at least the end of the
-   * target. Extends the target as needed. Ranges of one stream must not overlap. A failure may leave part of it done.
-   * @returns false where these two cannot share: another file system, a stream that has no blocks, an impossible length
-   * @throws DISK_FULL, MEDIA_WRITE_PROTECTED, IO_DEVICE_ERROR
-   */
-  clone(
-    source: VolumeStream,
-    sourceOffset: number,
-    target: VolumeStream,
-    offset: number,
-    length: number,
-  ): Awaitable<boolean>;
-}
-
-/** Keeps data as they are now, in a time and a space that do not grow with them. */
-export interface DataPins {
-  /**
-   * A range of a stream as it is at one moment of this call: a stream that holds the same bytes at the same offsets for as long
-   * as it is open, whatever becomes of the source. It ends where the source ended, or behind the range.
-   * `undefined`: this stream cannot be kept so
-   * @throws DISK_FULL
-   */
-  pin(source: VolumeStream, range: ByteRange): Awaitable<VolumeStream | undefined>;
-}
-
-/** What the storage says to a request for a token. */
-export type StorageToken =
-  | {
-      readonly kind: "token";
-      /** 512 bytes, as the storage made them: it honours them wherever it is asked. */
-      readonly token: Buffer;
-      /** Bytes from the start of the range that it stands for: fewer than asked, rounded up to a sector at the end of file. */
-      readonly length: number;
-      /** The storage keeps the data as they are now. Otherwise a change of the source shows through. */
-      readonly pointInTime: boolean;
-    }
-  /** So many bytes from the start of the range are zero without being stored; no token is needed for them. */
-  | { readonly kind: "zero"; readonly length: number };
-
-/** Storage that has tokens of its own, and copies by itself what they stand for. */
-export interface StorageOffload {
-  /** Tokens are honoured that this server did not see being made: those of other servers, and of hosts that use the storage. */
-  readonly acceptsForeignTokens: boolean;
-  /**
-   * A token for the data of a stream from the start of a range that begins on a sector.
-   * `undefined`: the storage makes none for these data, and is not asked again for some minutes
-   * @param timeToLive milliseconds, a hint
-   */
-  createToken(source: VolumeStream, range: ByteRange, timeToLive: number): Promise<StorageToken | undefined>;
-  /**
-   * Writes what a token stands for, from `tokenOffset` of its data, and extends the stream as needed. Stops after one command
-   * at least, once `goesOn` says so.
-   * @returns bytes written from the start of the range: a multiple of the sector, or all
-   * @throws SmbError INVALID_TOKEN, DEVICE_UNREACHABLE, DEVICE_FEATURE_NOT_SUPPORTED: the storage does not copy this to here, and
-   *   nothing is written; DISK_FULL; IO_DEVICE_ERROR
-   */
-  writeFromToken(
-    target: VolumeStream,
-    offset: number,
-    token: Buffer,
-    tokenOffset: number,
-    length: number,
-    goesOn: () => boolean,
-  ): Promise<number>;
-}
-
-/** Data that one server has given a name, for others. */
-export interface PublishedData {
-  readonly stream: VolumeStream;
-  /** Milliseconds since 1970: nobody removes them before. */
-  readonly expires: number;
-  /** Has them kept until `expires` at least. */
-  prolong(expires: number): void;
-}
-
-/** Data where they have always been, as long as nobody changes them. */
-export interface FoundData {
-  readonly stream: VolumeStream;
-  readonly fileId: bigint;
-  /** Nobody has changed the data, or the file's metadata, since they were located. */
-  readonly isUnchanged: boolean;
-}
-
-/** Data that every server finds that serves the same folder. */
-export interface SharedData {
-  /** 16 bytes: the same for each of these servers, of no other folder. `undefined`: the storage cannot keep that */
-  identity(): Buffer | undefined;
-  /**
-   * Gives data that {@link DataPins.pin} kept a name: they then outlive the process.
-   * @param name lower-case hexadecimal
-   * @param expires milliseconds since 1970
-   * @returns false where the storage cannot
-   */
-  publish(pinned: VolumeStream, name: string, expires: number): boolean;
-  /** Opens published data; the caller closes the stream. */
-  find(name: string): PublishedData | undefined;
-  /** Removes published data that expire at `expires` or before. */
-  withdraw(name: string, expires: number): void;
-  /** Removes whatever expired before a moment, whoever has published it. @returns how many */
-  sweep(before: number): number;
-  /**
-   * Where a stream is and in what state, in `room` bytes at most. May wait some milliseconds, until any later change shows.
-   * `undefined`: that is too little, or the storage cannot tell
-   */
-  locate(stream: VolumeStream, room: number): Awaitable<Buffer | undefined>;
-  /** Opens what was located, where it is unchanged; the caller closes the stream. */
-  revisit(locator: Buffer): FoundData | undefined;
-}
-
-/** Something that others than the users of the volume have done: other programs, or other servers of the same storage. */
-export type OutsideChange =
-  | { readonly kind: "added" | "removed"; readonly path: NtPath; readonly directory: boolean }
-  | { readonly kind: "renamed"; readonly from: NtPath; readonly path: NtPath; readonly directory: boolean }
-  /** Of what is in a watched directory: its data, or else something about it. */
-  | { readonly kind: "modified"; readonly path: NtPath; readonly directory: boolean; readonly data: boolean }
-  /** The data of a watched file. */
-  | { readonly kind: "written"; readonly fileId: bigint }
-  /** More than could be told: whatever is watched may be different now. */
-  | { readonly kind: "lost" };
-
-/**
- * Tells of changes by others, shortly after they have happened, of what somebody wants to hear of. What others do to a file while the
- * volume changes it by itself may go unseen.
- */
-export interface OutsideChanges {
-  /** Who is told, from now on: one listener, never called from within a method of the volume. */
-  listen(listener: (changes: readonly OutsideChange[]) => void): void;
-  /**
-   * Begins to watch an open directory for names that come, go and change, and for changes of what they stand for.
-   * @param path where the directory is, at any time: reported paths begin with it
-   * @param tree with everything beneath, as far as the storage's limits allow; where there is much, that takes a while
-   * @returns the way to end it; `undefined`: it cannot be watched
-   */
-  watchDirectory(file: VolumeFile, path: () => NtPath, tree: boolean): (() => void) | undefined;
-  /** Begins to watch the data of an open file. @returns the way to end it; `undefined`: they cannot be watched */
-  watchData(file: VolumeFile): (() => void) | undefined;
 }
 
 export interface Volume {
@@ -388,18 +248,6 @@ export interface StreamSize {
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
-}
-
-/**
- * Tells whether others have changed the data of a stream: other programs, or other users of the volume. Changes of the file's
- * metadata by others may count, those through the volume do not.
- */
-export interface ChangeWatch {
-  /** False for good from the first change by others on. One that happens during a change of one's own may go unseen. */
-  readonly isIntact: boolean;
-  /** Runs a change of the data that is one's own. */
-  changing<T>(change: () => Awaitable<T>): Awaitable<T>;
-  end(): void;
 }
 
 /**

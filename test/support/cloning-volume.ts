@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { MemoryVolume } from "../../src/vfs/memory/memory-volume.ts";
-import type { BlockClone, VolumeStream } from "../../src/vfs/volume.ts";
+import type { BlockClone } from "../../src/vfs/offload.ts";
+import type { VolumeStream } from "../../src/vfs/volume.ts";
 
 /**
  * A memory volume that takes the offsets and lengths that FICLONERANGE would take, and notes them: for tests of what the

@@ -6,7 +6,9 @@ import type { Place } from "../../offload/preserved-ranges.ts";
 import type { RefusalReason } from "../../offload/refusal.ts";
 import { StreamPreserver, type StreamSnapshot } from "../../offload/stream-preserver.ts";
 import type { TokenSource } from "../../offload/token-source.ts";
-import type { ByteRange, ChangeWatch, SharedData, Volume, VolumeStream } from "../../vfs/volume.ts";
+import type { SharedData } from "../../vfs/offload.ts";
+import type { ChangeWatch } from "../../vfs/outside-changes.ts";
+import type { ByteRange, Volume, VolumeStream } from "../../vfs/volume.ts";
 import type { FileOpen } from "./open.ts";
 import type { FileTable, SharedStream } from "./shared-file.ts";
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { NtPath, OutsideChange, OutsideChanges } from "../../vfs/volume.ts";
+import type { OutsideChange, OutsideChanges } from "../../vfs/outside-changes.ts";
+import type { NtPath } from "../../vfs/volume.ts";
 import { CompletionFilter } from "../wire/constants.ts";
 import { FileAction } from "../wire/fscc/notify-info.ts";
 import type { FileOpen } from "./open.ts";

@@ -6,7 +6,8 @@ import { RodType, type ThirdPartyCopy } from "../../scsi/commands/vpd-third-part
 import { ScsiError } from "../../scsi/errors.ts";
 import type { BlockRange } from "../../scsi/logical-unit.ts";
 import { ntStatusOf } from "../../scsi/nt-status.ts";
-import type { ByteRange, StorageOffload, StorageToken, VolumeStream } from "../volume.ts";
+import type { StorageOffload, StorageToken } from "../offload.ts";
+import type { ByteRange, VolumeStream } from "../volume.ts";
 import { ArrayStream } from "./array-stream.ts";
 import type { ArrayContext } from "./context.ts";
 import { clip, type Extent } from "./extent-map.ts";

@@ -6,16 +6,8 @@ import { isShortNameShape, shortNameOf } from "../../nt/short-name.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import { withChanges } from "../extended-attributes.ts";
 import { MAXIMUM_DEPTH, MAXIMUM_LINKS, NTFS_LIKE_ATTRIBUTES } from "../ntfs-like.ts";
-import type {
-  CreateOptions,
-  NtPath,
-  OpenedFile,
-  StorageOffload,
-  Volume,
-  VolumeFile,
-  VolumeInfo,
-  VolumeSpace,
-} from "../volume.ts";
+import type { StorageOffload } from "../offload.ts";
+import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo, VolumeSpace } from "../volume.ts";
 import { ArrayFile } from "./array-file.ts";
 import { type EntryRecord, type LinkRecord, type NodeRecord, ROOT_ID } from "./catalogue.ts";
 import type { ArrayContext } from "./context.ts";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { ChangeWatch } from "../outside-changes.ts";
 import { CountWatch } from "../stamp-watch.ts";
-import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
+import type { ByteRange, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { checkWritable, type MemoryNode, MemoryStreamNode } from "./node.ts";
 
 /** An open stream of a memory volume. */

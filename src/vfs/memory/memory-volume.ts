@@ -9,16 +9,8 @@ import { NtStatus, SmbError } from "../../nt/status.ts";
 import { fullAccessFor } from "../default-security.ts";
 import { withChanges } from "../extended-attributes.ts";
 import { MAXIMUM_DEPTH, MAXIMUM_LINKS, NTFS_LIKE_ATTRIBUTES } from "../ntfs-like.ts";
-import type {
-  CreateOptions,
-  DataPins,
-  NtPath,
-  OpenedFile,
-  Volume,
-  VolumeFile,
-  VolumeInfo,
-  VolumeSpace,
-} from "../volume.ts";
+import type { DataPins } from "../offload.ts";
+import type { CreateOptions, NtPath, OpenedFile, Volume, VolumeFile, VolumeInfo, VolumeSpace } from "../volume.ts";
 import { MemoryFile } from "./memory-file.ts";
 import { MemoryStream } from "./memory-stream.ts";
 import { checkWritable, type Link, MemoryNode, RECORD_SIZE, type VolumeState } from "./node.ts";

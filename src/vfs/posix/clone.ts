@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { BlockClone, VolumeStream } from "../volume.ts";
+import type { BlockClone } from "../offload.ts";
+import type { VolumeStream } from "../volume.ts";
 import { DataStream } from "./data-stream.ts";
 import { check, Errno } from "./errno.ts";
 import { NamedStream } from "./named-stream.ts";

@@ -3,7 +3,8 @@
 import { fdatasync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Awaitable } from "../../nt/awaitable.ts";
-import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
+import type { ChangeWatch } from "../outside-changes.ts";
+import type { ByteRange, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { cloneNow } from "./clone-now.ts";
 import { copyBetween } from "./copy.ts";
 import { readFully, writeFully } from "./data-io.ts";

@@ -4,9 +4,9 @@ import { fsync } from "node:fs";
 import { FileAttribute } from "../../nt/attributes.ts";
 import { fileTimeToUnix } from "../../nt/filetime.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { ChangeWatch } from "../outside-changes.ts";
 import type {
   BasicChange,
-  ChangeWatch,
   CreateOptions,
   DirectoryCursor,
   ExtendedAttribute,

@@ -2,7 +2,8 @@
 
 import type { Awaitable } from "../../nt/awaitable.ts";
 import { chain } from "../../nt/awaitable.ts";
-import type { ByteRange, ChangeWatch, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
+import type { ChangeWatch } from "../outside-changes.ts";
+import type { ByteRange, StreamSize, TellCopied, VolumeStream } from "../volume.ts";
 import { copyByReading } from "./copy-by-reading.ts";
 import { DataStream } from "./data-stream.ts";
 import type { StreamState, StreamStore } from "./stream-store.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { NtPath, OutsideChange, OutsideChanges, VolumeFile } from "../volume.ts";
+import type { OutsideChange, OutsideChanges } from "../outside-changes.ts";
+import type { NtPath, VolumeFile } from "../volume.ts";
 import type { PosixLogger } from "./context.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { Errno } from "./errno.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import type { ChangeWatch } from "../outside-changes.ts";
 import { StampWatch } from "../stamp-watch.ts";
-import type { ChangeWatch } from "../volume.ts";
 import type { Descriptor } from "./descriptor.ts";
 import type { FileKey } from "./file-id.ts";
 import { type Statx, statOpen } from "./native/stat.ts";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { ByteRange, DataPins, VolumeStream } from "../volume.ts";
+import type { DataPins } from "../offload.ts";
+import type { ByteRange, VolumeStream } from "../volume.ts";
 import { fileOf, openNameless } from "./clone.ts";
 import { DataStream } from "./data-stream.ts";
 import { Descriptor } from "./descriptor.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { createHash, randomBytes } from "node:crypto";
-import type { FoundData, PublishedData, SharedData, VolumeStream } from "../volume.ts";
+import type { FoundData, PublishedData, SharedData } from "../offload.ts";
+import type { VolumeStream } from "../volume.ts";
 import { type PosixContext, pathBeneath } from "./context.ts";
 import { DataStream } from "./data-stream.ts";
 import { Descriptor } from "./descriptor.ts";

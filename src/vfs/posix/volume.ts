@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { BlockClone, DataPins } from "../offload.ts";
+import type { OutsideChanges } from "../outside-changes.ts";
 import type {
-  BlockClone,
   CreateOptions,
-  DataPins,
   NtPath,
   OpenedFile,
-  OutsideChanges,
   Volume,
   VolumeFile,
   VolumeInfo,

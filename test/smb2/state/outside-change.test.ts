@@ -9,7 +9,7 @@ import { decodeChangeNotifyResponse } from "../../../src/smb2/wire/change-notify
 import { ChangeNotifyFlag, CompletionFilter, CreateOption, LeaseBreakFlag } from "../../../src/smb2/wire/constants.ts";
 import { decodeFileNotifyInformation, FileAction } from "../../../src/smb2/wire/fscc/notify-info.ts";
 import { MemoryVolume } from "../../../src/vfs/memory/memory-volume.ts";
-import type { OutsideChange, OutsideChanges } from "../../../src/vfs/volume.ts";
+import type { OutsideChange, OutsideChanges } from "../../../src/vfs/outside-changes.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { LeaseClient } from "../../support/lease-client.ts";
 import { ServerHarness, settle } from "../../support/server-harness.ts";

@@ -3,8 +3,9 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import type { OutsideChange } from "../../../src/vfs/outside-changes.ts";
 import type { PosixVolume } from "../../../src/vfs/posix/volume.ts";
-import type { NtPath, OutsideChange, VolumeFile } from "../../../src/vfs/volume.ts";
+import type { NtPath, VolumeFile } from "../../../src/vfs/volume.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { makeFile, makeFolder, mustOpen, mustOpenStream, temporaryVolume } from "./support.ts";
 

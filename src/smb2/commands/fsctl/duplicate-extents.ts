@@ -3,7 +3,8 @@
 import { Access } from "../../../nt/access-mask.ts";
 import { FileAttribute } from "../../../nt/attributes.ts";
 import { NtStatus, SmbError } from "../../../nt/status.ts";
-import type { BlockClone, VolumeStream } from "../../../vfs/volume.ts";
+import type { BlockClone } from "../../../vfs/offload.ts";
+import type { VolumeStream } from "../../../vfs/volume.ts";
 import { breakForChange } from "../../oplock-break.ts";
 import type { Request } from "../../request.ts";
 import type { FileOpen } from "../../state/open.ts";

@@ -10,7 +10,7 @@ import { encodeFileEndOfFileInformation } from "../../../../src/smb2/wire/fscc/s
 import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
 import { decodeIoctlResponse } from "../../../../src/smb2/wire/ioctl.ts";
 import { MemoryVolume } from "../../../../src/vfs/memory/memory-volume.ts";
-import type { DataPins } from "../../../../src/vfs/volume.ts";
+import type { DataPins } from "../../../../src/vfs/offload.ts";
 import { offloadRead, offloadWrite, offloadWriteInput } from "../../../support/offload-client.ts";
 import { ServerHarness } from "../../../support/server-harness.ts";
 import { Gate, slowVolume } from "../../../support/slow-volume.ts";

@@ -11,8 +11,9 @@ import { CreateDisposition, CreateOption } from "../../../../src/smb2/wire/const
 import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts";
 import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
 import { MemoryVolume } from "../../../../src/vfs/memory/memory-volume.ts";
+import type { DataPins } from "../../../../src/vfs/offload.ts";
 import { PosixVolume } from "../../../../src/vfs/posix/volume.ts";
-import type { DataPins, Volume } from "../../../../src/vfs/volume.ts";
+import type { Volume } from "../../../../src/vfs/volume.ts";
 import { offloadRead, offloadWrite } from "../../../support/offload-client.ts";
 import { ServerHarness } from "../../../support/server-harness.ts";
 import type { SmbFile, SmbTree } from "../../../support/smb-client.ts";

@@ -13,8 +13,9 @@ import { FileInformationClass } from "../../../../src/smb2/wire/fscc/classes.ts"
 import { encodeSetZeroData } from "../../../../src/smb2/wire/fscc/sparse.ts";
 import { Fsctl } from "../../../../src/smb2/wire/fsctl.ts";
 import { MemoryVolume } from "../../../../src/vfs/memory/memory-volume.ts";
+import type { DataPins } from "../../../../src/vfs/offload.ts";
 import { PosixVolume } from "../../../../src/vfs/posix/volume.ts";
-import type { DataPins, Volume } from "../../../../src/vfs/volume.ts";
+import type { Volume } from "../../../../src/vfs/volume.ts";
 import {
   offloadRead,
   offloadReadInput,
