@@ -62,6 +62,7 @@ export class ServerMetrics implements Metrics {
   /** Requests for a copy that failed, by operation and reason. */
   readonly refusals = new CountTable();
   #tokens: () => OffloadUsage | undefined = () => undefined;
+  #messageBytes: () => number = () => 0;
   #connections = 0;
   #sessions = 0;
   #opens = 0;
@@ -102,6 +103,11 @@ export class ServerMetrics implements Metrics {
     this.#gauge("tessera_connections", "Live connections", () => this.#connections);
     this.#gauge("tessera_sessions", "Live sessions", () => this.#sessions);
     this.#gauge("tessera_opens", "Open files, directories and pipes", () => this.#opens);
+    this.#gauge(
+      "tessera_message_bytes",
+      "Memory of requests that have arrived and of answers that have not been sent",
+      () => this.#messageBytes(),
+    );
     this.#gauge("tessera_offload_tokens", "Tokens of offloaded copies that are honoured", () => this.tokens.tokens);
     this.#gauge("tessera_offload_token_bytes", "Bytes that these tokens stand for", () => this.tokens.bytes);
     this.#gauge("tessera_offload_pins", "Files that keep data for tokens", () => this.tokens.pins);
@@ -135,6 +141,11 @@ export class ServerMetrics implements Metrics {
   /** Says where to ask for what the tokens of the server hold. */
   watchTokens(usage: () => OffloadUsage | undefined): void {
     this.#tokens = usage;
+  }
+
+  /** Says where to ask for the bytes of requests and answers that the server holds. */
+  watchMessages(bytes: () => number): void {
+    this.#messageBytes = bytes;
   }
 
   get tokens(): OffloadUsage {

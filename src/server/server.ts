@@ -30,6 +30,7 @@ import { systemClock } from "./clock.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./config/units.ts";
 import { Listener } from "./listener.ts";
 import { silentLog } from "./log.ts";
+import { shareOfMemory } from "./memory-share.ts";
 import { noMetrics } from "./metrics.ts";
 import { reachableInterfaces } from "./network-interfaces.ts";
 import { createShare, type ShareOptions } from "./share.ts";
@@ -137,6 +138,11 @@ export class Server {
   /** What the tokens of offloaded copies hold, over all; `undefined` while it does not listen. */
   get tokenUsage(): OffloadUsage | undefined {
     return this.#running?.smb.offload.usage;
+  }
+
+  /** Bytes of requests that have arrived and of answers that have not been sent, over all connections. */
+  get messageBytes(): number {
+    return this.#running?.smb.budget.used ?? 0;
   }
 
   /** The tokens of offloaded copies that it honours now. */
@@ -262,7 +268,7 @@ export class Server {
     return {
       serverGuid: options.guid ?? randomBytes(16),
       serverName: this.name,
-      options: { ...defaultProtocolOptions, ...options.protocol },
+      options: { ...defaultProtocolOptions, maxMessageBytes: shareOfMemory(), ...options.protocol },
       ...(options.offload === undefined ? {} : { offload: options.offload }),
       ...(options.persistentHandles === undefined ? {} : { persistentOpens: options.persistentHandles }),
       authenticator,

@@ -97,6 +97,7 @@ export class Service {
         metrics,
       });
       metrics.watchTokens(() => server.tokenUsage);
+      metrics.watchMessages(() => server.messageBytes);
       if (settings.metrics !== undefined) {
         endpoint = await serveMetrics(metrics.registry, settings.metrics.listen);
         logMetricsAddress(endpoint.address, log);
@@ -218,6 +219,7 @@ function serverOptions(config: ServerConfig): Omit<ServerOptions, "shares"> {
     maxLocksPerOpen: limits.locksPerOpen,
     maxDisconnectedOpens: limits.disconnectedOpens,
     maxDisconnectedOpensPerUser: limits.disconnectedOpensPerUser,
+    ...(limits.messageBytes === undefined ? {} : { maxMessageBytes: limits.messageBytes }),
     sessionLifetime: timeouts.session ?? 0,
     sessionIdleTimeout: timeouts.idle ?? 0,
     durableTimeout: timeouts.durable,

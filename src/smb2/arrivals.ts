@@ -61,6 +61,11 @@ export class Arrivals {
     return this.#waiting.length === 0;
   }
 
+  /** Bytes of frames that are waiting. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Enough is waiting for now. */
   get isFull(): boolean {
     return this.#bytes >= MAX_ARRIVING;

@@ -128,6 +128,7 @@ export class Chain {
       if (isPromise(result)) {
         const { slowRequests } = this.connection.server;
         this.connection.unfinished++;
+        this.connection.intake.workOn(this.#frame.length);
         slowRequests.begin(request);
         // What the rest of the frame throws here has no caller that could end the connection.
         result
@@ -136,6 +137,7 @@ export class Chain {
             slowRequests.end(request);
             this.#finish(request);
             this.run();
+            this.connection.intake.doneWith(this.#frame.length);
           })
           .catch((error: unknown) => this.connection.abort(error));
         return;

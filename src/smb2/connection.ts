@@ -45,7 +45,8 @@ export class Connection {
   readonly sessions = new Map<bigint, Session>();
   /** Sessions that are being bound to it (Connection.PreauthSessionTable). */
   readonly binding = new Set<Session>();
-  readonly #intake: Intake;
+  /** Where requests come in. */
+  readonly intake: Intake;
   readonly #window: SequenceWindow;
   readonly #async: AsyncRequests;
   readonly #departed = new Map<bigint, Signer>();
@@ -78,7 +79,7 @@ export class Connection {
     this.transport = transport;
     this.#window = new SequenceWindow(options.maxCredits);
     this.#async = new AsyncRequests(options.maxAsyncPerConnection);
-    this.#intake = new Intake(transport, server.buffers, MAX_UNAUTHENTICATED_FRAME, {
+    this.intake = new Intake(transport, server, MAX_UNAUTHENTICATED_FRAME, {
       prepare: (frame) => prepareOnWorker(this, frame),
       handle: (frame, prepared) => this.#handleFrame(frame, prepared),
       failed: (error) => this.abort(error),
@@ -95,7 +96,7 @@ export class Connection {
 
   /** Requests are being worked on, besides those that wait for something else: a shutdown lets them finish. */
   get isBusy(): boolean {
-    return this.unfinished > this.#async.waiting || this.#intake.isBusy;
+    return this.unfinished > this.#async.waiting || this.intake.isBusy;
   }
 
   /** True once a user is logged on. */
@@ -106,31 +107,42 @@ export class Connection {
 
   /** From now on frames may be as large as the negotiated payloads. */
   allowLargeFrames(): void {
-    this.#intake.maximumFrame = Math.max(this.maxReadSize, this.maxWriteSize, this.maxTransactSize) + FRAME_OVERHEAD;
+    this.intake.maximumFrame = Math.max(this.maxReadSize, this.maxWriteSize, this.maxTransactSize) + FRAME_OVERHEAD;
   }
 
   /** Takes bytes from the transport, in whatever pieces; their memory is lent for the call. */
   receive(chunk: Buffer): void {
-    this.#intake.receive(chunk);
+    this.intake.receive(chunk);
   }
 
   /** Where the next bytes are wanted: the rest of a frame that has begun. */
   get space(): Buffer | undefined {
-    return this.#intake.space;
+    return this.intake.space;
   }
 
   /** The transport has put so many bytes at the start of {@link space}. */
   filled(count: number): void {
-    this.#intake.filled(count);
+    this.intake.filled(count);
   }
 
   /** A buffer for the data of a response; {@link takeBack} ends its use. */
   lend(length: number): Buffer {
-    return this.#intake.lend(length);
+    return this.intake.lend(length);
   }
 
   takeBack(buffer: Buffer): void {
-    this.#intake.takeBack(buffer);
+    this.intake.takeBack(buffer);
+  }
+
+  /** Bytes that go nowhere unless the client does something: takes its answers, or sends the rest of a request. */
+  get awaitedBytes(): number {
+    return this.intake.awaitedBytes;
+  }
+
+  /** Bytes that the client has sent, and those that it has taken, as far as that is known. */
+  get movedBytes(): number {
+    const { transport } = this;
+    return this.intake.receivedBytes + (transport.acknowledgedBytes() ?? transport.sentBytes - transport.queuedBytes);
   }
 
   /** Ends the connection: at bytes that break the protocol, which are the client's doing, or at a bug, which is logged. */
@@ -280,7 +292,7 @@ export class Connection {
     const length = head.length - FRAME_HEADER_SIZE + totalLength(rest);
     if (encrypting?.cipher === undefined) {
       writeFrameHeader(head, length);
-      this.transport.send(rest.length === 0 ? [head] : [head, ...rest], sent);
+      this.#send(rest.length === 0 ? [head] : [head, ...rest], sent);
       return;
     }
     const { cipher, sessionId } = encrypting;
@@ -293,11 +305,16 @@ export class Connection {
   }
 
   #sendEncrypted(message: readonly Buffer[], sent: (() => void) | undefined): void {
-    this.transport.send([frameHeader(totalLength(message)), ...message], () => {
+    this.#send([frameHeader(totalLength(message)), ...message], () => {
       sent?.();
       // What the cipher made anew; memory of the pool is left alone.
       for (const piece of message) discard(piece);
     });
+  }
+
+  #send(frame: readonly Buffer[], sent: (() => void) | undefined): void {
+    this.transport.send(frame, sent);
+    this.intake.sent();
   }
 
   /** Sends what workers are busy with as soon as they are done: what the client awaits is not finished before. */
@@ -313,7 +330,7 @@ export class Connection {
 
   /** The transport has room again. */
   drained(): void {
-    this.#intake.drained();
+    this.intake.drained();
   }
 
   /** Ends the connection at once (MS-SMB2 3.3.7.1). */
@@ -323,10 +340,10 @@ export class Connection {
     this.transport.destroy();
   }
 
-  /** Ends a connection that gets nothing through to the client: it has another one, or is gone. */
-  giveUp(): void {
+  /** Ends a connection that gets nothing through to the client: it has another one, or is gone, or does not go on. */
+  giveUp(reason = "nothing gets through"): void {
     if (this.#closed) return;
-    this.server.context.log.info({ client: this.remoteAddress, reason: "nothing gets through" }, "connection ended");
+    this.server.context.log.info({ client: this.remoteAddress, reason }, "connection ended");
     this.transport.reset();
     this.closed();
   }
@@ -335,7 +352,7 @@ export class Connection {
   closed(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#intake.close();
+    this.intake.close();
     this.#async.cancelWhere((request) => !strand(request));
     this.server.connectionClosed(this);
   }

@@ -38,6 +38,11 @@ export class FrameAssembler {
     return this.#frame?.subarray(this.#filled);
   }
 
+  /** Bytes of that frame that are there already. */
+  get filledBytes(): number {
+    return this.#frame === undefined ? 0 : this.#filled;
+  }
+
   /**
    * So many bytes have been put at the start of {@link space}.
    * @param take is handed the frame, if that completes it

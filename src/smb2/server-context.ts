@@ -93,6 +93,8 @@ export interface ProtocolOptions {
   /** Handles that wait for their clients, over all and of one user. */
   readonly maxDisconnectedOpens: number;
   readonly maxDisconnectedOpensPerUser: number;
+  /** Memory for requests that have arrived and answers that have not been sent, over all connections. */
+  readonly maxMessageBytes: number;
 }
 
 export const defaultProtocolOptions: ProtocolOptions = {
@@ -118,6 +120,7 @@ export const defaultProtocolOptions: ProtocolOptions = {
   maxResilientTimeout: 300_000,
   maxDisconnectedOpens: 65_536,
   maxDisconnectedOpensPerUser: 16_384,
+  maxMessageBytes: 1024 * 1024 * 1024,
 };
 
 /** Counters; implementations must be cheap. */

@@ -7,9 +7,11 @@ import { defaultOffloadOptions, OffloadEngine } from "../offload/engine.ts";
 import type { Volume } from "../vfs/volume.ts";
 import { BreakNotices } from "./break-notices.ts";
 import { Connection } from "./connection.ts";
+import { MessageBudget } from "./message-budget.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import type { ServerContext, Transport } from "./server-context.ts";
 import { SlowRequests } from "./slow-requests.ts";
+import { StalledClients } from "./stalled-clients.ts";
 import { AppInstances } from "./state/app-instance.ts";
 import { ClientTable } from "./state/client-table.ts";
 import { closeOpen } from "./state/close-open.ts";
@@ -50,6 +52,9 @@ export class Smb2Server {
   readonly #fileTables = new Map<Volume, FileTable>();
   /** Memory of frames and file data. */
   readonly buffers = new BufferPool();
+  /** How much memory requests and answers may take. */
+  readonly budget: MessageBudget;
+  readonly #stalledClients: StalledClients;
   readonly slowRequests: SlowRequests;
   #nextFileId: bigint;
   /** Nothing but persistent handles is kept for clients that come back. */
@@ -58,7 +63,9 @@ export class Smb2Server {
   constructor(context: ServerContext) {
     this.context = context;
     this.slowRequests = new SlowRequests(context.clock);
-    const { clock, options } = context;
+    const { clock, log, options } = context;
+    this.budget = new MessageBudget(options.maxMessageBytes);
+    this.#stalledClients = new StalledClients({ clock, log, budget: this.budget, clients: () => this.connections });
     // Clients may come with a FileId from before a restart: it must not be another handle's now.
     this.#nextFileId = BigInt(clock.now()) << 22n;
     this.persistentOpens =
@@ -244,6 +251,7 @@ export class Smb2Server {
     await this.closeOpens([...this.durableOpens.disconnected]);
     this.offload.close();
     this.slowRequests.close();
+    this.#stalledClients.close();
     for (const connection of [...this.connections]) {
       connection.transport.end();
       connection.closed();

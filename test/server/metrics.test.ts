@@ -48,6 +48,7 @@ describe("ServerMetrics", () => {
     metrics.opens(1);
     metrics.opens(-1);
     metrics.request(0x0008, 0);
+    metrics.watchMessages(() => 12_345);
     expect(metrics.totals).toEqual({
       connections: 1,
       sessions: 1,
@@ -61,6 +62,7 @@ describe("ServerMetrics", () => {
     expect(text).toContain("\ntessera_written_bytes_total 7\n");
     expect(text).toContain("\ntessera_connections 1\n");
     expect(text).toContain("\ntessera_opens 1\n");
+    expect(text).toContain("\ntessera_message_bytes 12345\n");
   });
 
   it("tells copies apart by operation and way, and refusals by operation and reason", async () => {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Access, MemoryVolume, Server, type ServerOptions, StartupError } from "../../src/index.ts";
 import { sidFromBuffer } from "../../src/nt/sid.ts";
 import { NtStatus } from "../../src/nt/status.ts";
 import { InfoType } from "../../src/smb2/wire/constants.ts";
-import { statusOf } from "../support/server-harness.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { type LogLine, recordingLogger, statusOf } from "../support/server-harness.ts";
 import { logOn, type SmbSession, type SmbTree } from "../support/smb-client.ts";
 import { SmbConnection } from "../support/smb-connection.ts";
+import { requests } from "../support/smb-requests.ts";
 import { connectTcp } from "../support/smb-transport.ts";
+import { mountTcp } from "../support/tcp-client.ts";
 
 const USERS = [
   { name: "alice", password: "secret1" },
@@ -53,6 +56,45 @@ describe("Server", () => {
   async function session(server: Server, userName = "alice", password = "secret1"): Promise<SmbSession> {
     return logOn(await connection(server), { userName, password });
   }
+
+  it("bounds what all clients together do not take, serves the others, and ends those that do not move", async () => {
+    const MIB = 1024 * 1024;
+    const clock = new FakeClock();
+    const log: LogLine[] = [];
+    const { server } = await start({ clock, logger: recordingLogger(log), protocol: { maxMessageBytes: 16 * MIB } });
+    const mount = async () => {
+      const account = { userName: "alice", password: "secret1" };
+      const mounted = await mountTcp(server.addresses[0]?.port ?? 0, account, "data");
+      mounted.tree.session.connection.creditsAsked = 1024;
+      await mounted.tree.exchange(requests.echo());
+      return mounted;
+    };
+    const good = await mount();
+    const content = Buffer.alloc(MIB, "0123456789");
+    await good.tree.put("big", content);
+    const idle = await Promise.all(Array.from({ length: 10 }, mount));
+    for (const { tree, transport } of idle) {
+      const file = await tree.create("big");
+      transport.hold(true);
+      for (let count = 0; count < 24; count++) tree.submit(requests.read(file.fileId, 0, MIB));
+    }
+    // What the kernel takes off the server for each of them comes to less than half of what they have asked for.
+    await vi.waitFor(() => expect(server.messageBytes).toBeGreaterThan(12 * MIB), 10_000);
+    for (let round = 0; round < 20; round++) {
+      const read = await Promise.all([good.tree.get("big"), good.tree.get("big")]);
+      expect(read.map((data) => data.equals(content))).toEqual([true, true]);
+      expect(server.messageBytes).toBeLessThan((16 + 11) * MIB);
+    }
+    expect(log).toContainEqual(expect.objectContaining({ message: "memory for requests and answers is short" }));
+    const ended = () => log.filter(({ message }) => message === "connection ended").length;
+    expect(ended()).toBe(0);
+    clock.advance(31_000);
+    expect(ended()).toBeGreaterThan(0);
+    expect(server.messageBytes).toBeLessThan(12 * MIB);
+    expect((await good.tree.get("big")).equals(content)).toBe(true);
+    for (const { close } of [good, ...idle]) close();
+    await vi.waitFor(() => expect(server.messageBytes).toBe(0));
+  });
 
   it("serves a volume over TCP to its users", async () => {
     const { server } = await start();

@@ -211,6 +211,7 @@ describe("Service", () => {
     if (first === undefined || !("address" in first)) throw new Error("the address of the metrics was not logged");
     const text = await (await fetch(`http://${String(first.address)}/metrics`)).text();
     expect(text).toContain("tessera_sessions 1\n");
+    expect(text).toContain("tessera_message_bytes 0\n");
     expect(text).toContain('tessera_requests_total{command="SESSION_SETUP",status="STATUS_SUCCESS"} 1\n');
   });
 });

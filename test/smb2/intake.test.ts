@@ -6,6 +6,7 @@ import { BufferPool } from "../../src/memory/buffer-pool.ts";
 import type { Prepared } from "../../src/smb2/arrivals.ts";
 import { createSigner } from "../../src/smb2/crypto/signing.ts";
 import { Intake } from "../../src/smb2/intake.ts";
+import { MessageBudget } from "../../src/smb2/message-budget.ts";
 import { MalformedPacketError } from "../../src/smb2/wire/cursor.ts";
 import { frameHeader } from "../../src/smb2/wire/frame.ts";
 import { FakeTransport } from "../support/fake-transport.ts";
@@ -28,13 +29,14 @@ interface Options {
   readonly prepare?: (frame: Buffer) => Promise<Prepared> | undefined;
   /** Called for each frame that is handled. */
   readonly handle?: (frame: Buffer, intake: Intake) => void;
+  readonly budget?: MessageBudget;
 }
 
-function takeIn({ prepare, handle }: Options = {}) {
+function takeIn({ prepare, handle, budget = new MessageBudget(1 << 30) }: Options = {}) {
   const transport = new FakeTransport();
   const handled: number[] = [];
   const failures: unknown[] = [];
-  const intake = new Intake(transport, new BufferPool(), MAXIMUM, {
+  const intake = new Intake(transport, { buffers: new BufferPool(), budget }, MAXIMUM, {
     prepare: (frame) => prepare?.(frame),
     handle: (frame) => {
       handled.push(frame[0] ?? -1);
@@ -178,6 +180,133 @@ describe("Intake", () => {
     expect(handled).toEqual([1, 2, 3]);
     expect(intake.isBusy).toBe(false);
     expect(transport.paused).toBe(false);
+  });
+
+  it("takes no further request while more than 32 MiB are worked on, short ones not counted", async () => {
+    const { transport, intake, handled, feed } = takeIn({ handle: (frame, taken) => taken.workOn(frame.length) });
+    feed(framed(...Array.from({ length: 6 }, (_, index) => Buffer.alloc(8 * MIB, index))));
+    expect(handled).toEqual([0, 1, 2, 3, 4]);
+    expect(transport.paused).toBe(true);
+    for (let done = 0; done < 4; done++) intake.doneWith(8 * MIB);
+    expect(handled).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(transport.paused).toBe(false);
+    const short = takeIn({ handle: (frame, taken) => taken.workOn(frame.length), budget: new MessageBudget(0) });
+    short.feed(framed(...Array.from({ length: 100 }, (_, index) => Buffer.alloc(4095, index))));
+    expect(short.handled).toHaveLength(100);
+  });
+
+  describe("with little left for all", () => {
+    it("takes a request only where it holds nothing", async () => {
+      const budget = new MessageBudget(2 * MIB);
+      budget.change(2 * MIB);
+      const { transport, intake, handled, feed } = takeIn({
+        budget,
+        handle: () => transport.send([Buffer.alloc(100)]),
+      });
+      feed(frames(1, 2, 3));
+      expect(handled).toEqual([1]);
+      expect(transport.paused).toBe(true);
+      transport.take(99);
+      intake.drained();
+      expect(handled).toEqual([1]);
+      transport.take();
+      intake.drained();
+      expect(handled).toEqual([1, 2]);
+      budget.change(-2 * MIB);
+      transport.take();
+      intake.drained();
+      expect(handled).toEqual([1, 2, 3]);
+      expect(transport.paused).toBe(false);
+    });
+
+    it("holds no more than there is left for the others", () => {
+      const budget = new MessageBudget(4 * MIB);
+      const { handled, feed, transport } = takeIn({ budget, handle: () => transport.send([Buffer.alloc(MIB)]) });
+      feed(frames(1, 2, 3, 4, 5, 6));
+      expect(handled).toEqual([1, 2, 3]);
+      expect(budget.left).toBeGreaterThan(0.9 * MIB);
+    });
+
+    it("finishes a request that has begun to arrive", () => {
+      const budget = new MessageBudget(MIB);
+      const { intake, handled, feed } = takeIn({ budget });
+      const stream = framed(Buffer.alloc(4 * MIB, 1));
+      feed(stream.subarray(0, 2 * MIB));
+      expect(budget.left).toBe(4 - MIB);
+      expect(intake.awaitedBytes).toBe(2 * MIB - 4);
+      feed(stream.subarray(2 * MIB));
+      expect(handled).toEqual([1]);
+      expect(budget.used).toBe(0);
+      expect(intake.receivedBytes).toBe(stream.length);
+    });
+
+    it("keeps the order of what comes after memory was freed elsewhere", async () => {
+      const budget = new MessageBudget(0);
+      budget.change(1);
+      const { transport, intake, handled, feed } = takeIn({ budget, prepare: () => Promise.resolve(prepared) });
+      feed(frames(1, 2));
+      expect(transport.paused).toBe(true);
+      budget.change(-MIB);
+      intake.receive(frames(3));
+      await settle();
+      expect(handled).toEqual([1, 2, 3]);
+    });
+
+    it("takes no further request once others have taken what was left", () => {
+      const budget = new MessageBudget(4 * MIB);
+      const { transport, intake, handled, feed } = takeIn({
+        budget,
+        handle: () => transport.send([Buffer.alloc(MIB)]),
+      });
+      feed(frames(1));
+      budget.change(2.5 * MIB);
+      feed(frames(2));
+      expect(handled).toEqual([1]);
+      expect(transport.paused).toBe(true);
+      transport.take();
+      intake.drained();
+      expect(handled).toEqual([1, 2]);
+    });
+
+    it("waits for workers with one frame at a time", async () => {
+      const budget = new MessageBudget(MIB);
+      const { transport, handled, feed } = takeIn({ budget, prepare: () => Promise.resolve(prepared) });
+      feed(framed(Buffer.alloc(MIB, 1), Buffer.alloc(MIB, 2)));
+      expect(transport.paused).toBe(true);
+      expect(budget.used).toBeLessThan(1.1 * 2 * MIB);
+      await settle();
+      expect(handled).toEqual([1, 2]);
+      expect(transport.paused).toBe(false);
+      expect(budget.used).toBe(0);
+    });
+
+    it("is told of all that a connection has, until that is gone", () => {
+      const budget = new MessageBudget(MIB);
+      const { transport, intake, feed } = takeIn({
+        budget,
+        handle: (frame, taken) => {
+          taken.workOn(frame.length);
+          answer(taken, transport, 10_000);
+        },
+      });
+      const second = framed(Buffer.alloc(6000, 2));
+      feed(framed(Buffer.alloc(5000, 1)));
+      expect(budget.used).toBe(15_000);
+      feed(second.subarray(0, 3004));
+      expect(budget.used).toBe(18_000);
+      transport.send([Buffer.alloc(500)]);
+      intake.sent();
+      expect(budget.used).toBe(18_500);
+      transport.take();
+      intake.drained();
+      expect(budget.used).toBe(8000);
+      intake.doneWith(5000);
+      expect(budget.used).toBe(3000);
+      intake.close();
+      intake.doneWith(0);
+      intake.drained();
+      expect(budget.used).toBe(0);
+    });
   });
 
   it("judges frames by the maximum of the moment", () => {

@@ -197,7 +197,7 @@ export class ServerHarness {
   }
 }
 
-function recordingLogger(log: LogLine[]): Logger {
+export function recordingLogger(log: LogLine[]): Logger {
   const at = (level: LogLine["level"]) => (fields: object, message: string) => {
     log.push({ level, fields, message });
   };

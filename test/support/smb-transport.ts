@@ -19,6 +19,8 @@ export interface ClientTransport {
 export interface TcpTransport extends ClientTransport {
   /** Bytes that have gone over it, in both directions. */
   readonly traffic: number;
+  /** Stops taking bytes, or takes them again. */
+  hold(holding: boolean): void;
 }
 
 export function connectTcp(port: number, host = "127.0.0.1", localAddress?: string): Promise<TcpTransport> {
@@ -31,6 +33,7 @@ export function connectTcp(port: number, host = "127.0.0.1", localAddress?: stri
         return socket.bytesRead + socket.bytesWritten;
       },
       send: (bytes) => void socket.write(bytes),
+      hold: (holding) => void (holding ? socket.pause() : socket.resume()),
       destroy: () => void socket.destroy(),
     };
     socket.on("data", (chunk) => transport.onData(chunk));

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { type Dialect, defaultProtocolOptions } from "../../smb2/server-context.ts";
 import { shareKey, shareNameProblem } from "../share-name.ts";
 import { arrays } from "./array.ts";
-import { always, count, duration, nonEmptyText } from "./fields.ts";
+import { always, count, duration, nonEmptyText, size } from "./fields.ts";
 import { offload, switches } from "./offload.ts";
 import { parseHostPort } from "./units.ts";
 
@@ -61,6 +61,7 @@ const limits = z.strictObject({
   disconnectedOpens: count(0, 1_000_000).default(defaultProtocolOptions.maxDisconnectedOpens),
   disconnectedOpensPerUser: count(0, 1_000_000).default(defaultProtocolOptions.maxDisconnectedOpensPerUser),
   credits: count(1, 65_535).default(defaultProtocolOptions.maxCredits),
+  messageBytes: size({ minimum: 16 * 1024 * 1024 }).optional(),
 });
 
 const timeouts = z.strictObject({

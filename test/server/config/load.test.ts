@@ -99,11 +99,14 @@ describe("parseConfig", () => {
 
   it("points at keys without a value, at numbers out of range and at empty lists", () => {
     expect(
-      messages("server:\n  listen: []\n  limits: { credits: 70000, connections: 0 }\nshares:\n  - name:\n    path: x"),
+      messages(
+        "server:\n  listen: []\n  limits: { credits: 70000, connections: 0, messageBytes: 15MiB }\nshares:\n  - name:\n    path: x",
+      ),
     ).toEqual([
       "t.yaml:2:11: server.listen must not be empty",
       "t.yaml:3:22: server.limits.credits must be at most 65535, but is the value 70000",
       "t.yaml:3:42: server.limits.connections must be at least 1, but is the value 0",
+      "t.yaml:3:59: server.limits.messageBytes must be at least 16 MiB",
       "t.yaml:5:10: shares[0].name must be text, but is empty",
     ]);
   });
