@@ -2,8 +2,13 @@
 
 import { NtStatus, SmbError } from "../nt/status.ts";
 import type { Request } from "./request.ts";
-import { HeaderFlag } from "./wire/constants.ts";
+import { Command, HeaderFlag } from "./wire/constants.ts";
 import type { Header } from "./wire/header.ts";
+
+/** Requests that others answer, or nobody: they may wait for as long as their client likes. */
+const ENDLESS: ReadonlySet<number> = new Set([Command.CHANGE_NOTIFY, Command.LOCK, Command.READ]);
+/** Bytes; all of them are small, unless somebody wants the server to keep much for as long. */
+const LONGEST_FRAME = 64 * 1024;
 
 /** Requests of one connection that may wait (Connection.AsyncCommandList, MS-SMB2 3.3.1.7). */
 export class AsyncRequests {
@@ -25,7 +30,8 @@ export class AsyncRequests {
 
   /** MS-SMB2 3.3.4.2. @throws SmbError INSUFFICIENT_RESOURCES */
   add(request: Request): void {
-    if (this.#requests.size >= this.#maximum) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
+    const isTooLong = request.chain.frameLength > LONGEST_FRAME && ENDLESS.has(request.header.command);
+    if (isTooLong || this.#requests.size >= this.#maximum) throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
     const id = this.#nextId++;
     this.#requests.set(id, request);
     if (request.chain.isLast) request.asyncId = id;

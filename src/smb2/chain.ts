@@ -75,6 +75,11 @@ export class Chain {
     this.writer.zeros(FRAME_PREFIX);
   }
 
+  /** Bytes of the frame, which is kept until all of its requests have been answered. */
+  get frameLength(): number {
+    return this.#frame.length;
+  }
+
   /** True while the request now running is the last one of the frame: only that one may answer later. */
   get isLast(): boolean {
     return this.#next >= this.#messages.length;
@@ -128,7 +133,7 @@ export class Chain {
       if (isPromise(result)) {
         const { slowRequests } = this.connection.server;
         this.connection.unfinished++;
-        this.connection.intake.workOn(this.#frame.length);
+        this.connection.intake.workOn(this.frameLength);
         slowRequests.begin(request);
         // What the rest of the frame throws here has no caller that could end the connection.
         result
@@ -137,7 +142,7 @@ export class Chain {
             slowRequests.end(request);
             this.#finish(request);
             this.run();
-            this.connection.intake.doneWith(this.#frame.length);
+            this.connection.intake.doneWith(this.frameLength);
           })
           .catch((error: unknown) => this.connection.abort(error));
         return;

@@ -4,22 +4,25 @@ import { describe, expect, it } from "vitest";
 import { SmbError } from "../../src/nt/status.ts";
 import { AsyncRequests, strand } from "../../src/smb2/async-requests.ts";
 import type { Request } from "../../src/smb2/request.ts";
-import { HeaderFlag } from "../../src/smb2/wire/constants.ts";
+import { Command, HeaderFlag } from "../../src/smb2/wire/constants.ts";
 import type { Header } from "../../src/smb2/wire/header.ts";
 
 interface Options {
   readonly messageId?: bigint;
   readonly sessionId?: bigint;
   readonly isLast?: boolean;
+  readonly command?: number;
+  readonly frameLength?: number;
 }
 
 /** As much of a request as the table looks at. */
-function request({ messageId = 1n, sessionId = 7n, isLast = true }: Options = {}) {
+function request(options: Options = {}) {
+  const { messageId = 1n, sessionId = 7n, isLast = true, command = Command.CHANGE_NOTIFY, frameLength = 120 } = options;
   const connection = { isClosed: true };
   const channels = new Map<object, object>([[connection, {}]]);
   const parts = {
-    header: { messageId, sessionId },
-    chain: { isLast },
+    header: { command, messageId, sessionId },
+    chain: { isLast, frameLength },
     connection,
     asyncId: 0n,
     asyncKey: 0n,
@@ -58,6 +61,21 @@ describe("AsyncRequests", () => {
     table.remove(first.request);
     table.add(second.request);
     expect(second.parts.asyncKey).toBe(2n);
+  });
+
+  it.each([
+    ["CHANGE_NOTIFY", 65_536, true],
+    ["CHANGE_NOTIFY", 65_537, false],
+    ["LOCK", 65_537, false],
+    ["READ", 65_537, false],
+    ["WRITE", 8 << 20, true],
+    ["CREATE", 65_537, true],
+  ] as const)("keeps a %s in a frame of %d bytes: %s", (name, frameLength, expected) => {
+    const table = new AsyncRequests(10);
+    const { request: long } = request({ command: Command[name], frameLength });
+    if (expected) table.add(long);
+    else expect(() => table.add(long)).toThrow(SmbError);
+    expect(long.asyncKey).toBe(expected ? 1n : 0n);
   });
 
   it("counts those that wait for something else", () => {

@@ -130,6 +130,15 @@ describe("CHANGE_NOTIFY", () => {
       expect(await status(notify(marked))).toBe("STATUS_DELETE_PENDING");
     });
 
+    it("to wait in a frame that is filled up, which would have to be kept", async () => {
+      const plain = requests.changeNotify(root.fileId, ANY);
+      const encode = (writer: Writer) => {
+        plain.encode(writer);
+        writer.zeros(65_536);
+      };
+      expect(await status(root.submit({ ...plain, encode }))).toBe("STATUS_INSUFFICIENT_RESOURCES");
+    });
+
     it("to wait in the middle of a compound, and waits at its end", async () => {
       const open = requests.create("", { createOptions: CreateOption.DIRECTORY_FILE });
       const inMiddle = await tree.compound([open, requests.changeNotify(NO_FILE_ID, ANY), requests.close()]);
