@@ -165,6 +165,14 @@ describe("Intake", () => {
     expect(transport.paused).toBe(false);
   });
 
+  it("gives the others their turn after 1 MiB of requests", async () => {
+    const { handled, feed } = takeIn();
+    feed(framed(...Array.from({ length: 5 }, (_, index) => Buffer.alloc(MIB / 2, index))));
+    expect(handled).toEqual([0, 1]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(handled).toEqual([0, 1, 2, 3]);
+  });
+
   it("reads no more while 16 MiB wait for workers", async () => {
     let done: (result: Prepared) => void = () => {};
     const worker = new Promise<Prepared>((resolve) => {
@@ -185,10 +193,13 @@ describe("Intake", () => {
   it("takes no further request while more than 32 MiB are worked on, short ones not counted", async () => {
     const { transport, intake, handled, feed } = takeIn({ handle: (frame, taken) => taken.workOn(frame.length) });
     feed(framed(...Array.from({ length: 6 }, (_, index) => Buffer.alloc(8 * MIB, index))));
+    // One in each turn of the event loop.
+    for (let turns = 0; turns < 3; turns++) await settle();
     expect(handled).toEqual([0, 1, 2, 3, 4]);
     expect(transport.paused).toBe(true);
     for (let done = 0; done < 4; done++) intake.doneWith(8 * MIB);
     expect(handled).toEqual([0, 1, 2, 3, 4, 5]);
+    await settle();
     expect(transport.paused).toBe(false);
     const short = takeIn({ handle: (frame, taken) => taken.workOn(frame.length), budget: new MessageBudget(0) });
     short.feed(framed(...Array.from({ length: 100 }, (_, index) => Buffer.alloc(4095, index))));
