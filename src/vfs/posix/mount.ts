@@ -8,6 +8,7 @@ import { canClone } from "./clone.ts";
 import { canCompress } from "./compression.ts";
 import { type PosixContext, type PosixLogger, pathBeneath } from "./context.ts";
 import { DirectoryNames } from "./directory-names.ts";
+import { dirtyPages } from "./dirty-pages.ts";
 import { Errno } from "./errno.ts";
 import { PosixFile } from "./file.ts";
 import { FileIds, fileIdOf } from "./file-id.ts";
@@ -127,7 +128,12 @@ async function assemble(root: number, options: PosixVolumeOptions): Promise<Moun
     hasMetadata,
     compresses,
     ids,
-    storage: new Storage(unit, { inMemory, clones, reserves }, () => performance.now()),
+    storage: new Storage(
+      unit,
+      { inMemory, clones, reserves },
+      () => performance.now(),
+      (bytes) => dirtyPages.take(bytes),
+    ),
     resolver: new Resolver(root, ids, names),
     metadata,
     security: new SecurityStore({

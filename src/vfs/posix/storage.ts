@@ -2,6 +2,8 @@
 
 /** Bytes; a write up to here may be made on the calling thread. */
 const SMALL_WRITE = 64 * 1024;
+/** Bytes; so may one up to here, where the kernel lets writers run freely. It takes less time than the way to another thread and back. */
+const LONG_WRITE = 1024 * 1024;
 /** Milliseconds after which a small write counts as slow. */
 const SLOW_WRITE = 4;
 /** Milliseconds for which small writes then go to the thread pool: twice as long each time, until it goes well again. */
@@ -27,16 +29,26 @@ export class Storage {
   /** `RWF_NOWAIT` works for reads; cleared by the first refusal. */
   readNoWait = true;
   readonly #clock: () => number;
+  readonly #writesFreely: (bytes: number) => boolean;
   #slowUntil = 0;
   #rest = FIRST_REST;
 
-  /** @param clock milliseconds, monotonic */
-  constructor(blockSize: number, { inMemory, clones, reserves }: StorageTraits, clock: () => number) {
+  /**
+   * @param clock milliseconds, monotonic
+   * @param writesFreely whether so many bytes can be written without waiting for a disk
+   */
+  constructor(
+    blockSize: number,
+    { inMemory, clones, reserves }: StorageTraits,
+    clock: () => number,
+    writesFreely: (bytes: number) => boolean,
+  ) {
     this.blockSize = blockSize;
     this.inMemory = inMemory;
     this.clones = clones;
     this.reserves = reserves;
     this.#clock = clock;
+    this.#writesFreely = writesFreely;
   }
 
   /**
@@ -44,7 +56,8 @@ export class Storage {
    * so they are made at once until one proves that the storage is busy.
    */
   mayWriteNow(length: number): boolean {
-    return length <= SMALL_WRITE && this.#clock() >= this.#slowUntil;
+    if (length > LONG_WRITE || this.#clock() < this.#slowUntil) return false;
+    return length <= SMALL_WRITE || this.inMemory || this.#writesFreely(length);
   }
 
   /** Whether blocks may be shared at once, where little is to be done for it. */
