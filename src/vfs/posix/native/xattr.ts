@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Extended attributes of an open file (`name` empty) or of a name in an open directory. The calls for descriptors refuse
- * O_PATH ones, so an open file goes by its name in /proc; for names in directories Linux 6.13 has calls of its own, and
- * older kernels go by /proc too.
+ * Extended attributes of an open file (`child` empty) or of a name in an open directory. The calls for descriptors refuse
+ * O_PATH ones, which costs next to nothing to find out; the file then goes by its name in /proc, which costs several times the call
+ * itself. For names in directories Linux 6.13 has calls of its own, that of a descriptor in /proc/self/fd among them; older
+ * kernels go by whole paths.
  */
 
 import { bind, outcome, scratch } from "../../../native/ffi.ts";
 import { Errno } from "../errno.ts";
+import { AT_FDCWD, OpenFlag, openOwn } from "./files.ts";
 import { decodeStored, PathArgument } from "./path.ts";
 import { systemCallNumber } from "./system-calls.ts";
 
@@ -15,6 +17,16 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 /** XATTR_SIZE_MAX of Linux: no value is larger. */
 export const XATTR_SIZE_MAX = 65536;
 
+const fgetxattr = bind<[number, number, number, number]>("fgetxattr", "int64", ["int", "address", "address", "int64"]);
+const fsetxattr = bind<[number, number, number, number, number]>("fsetxattr", "int", [
+  "int",
+  "address",
+  "address",
+  "int64",
+  "int",
+]);
+const fremovexattr = bind<[number, number]>("fremovexattr", "int", ["int", "address"]);
+const flistxattr = bind<[number, number, number]>("flistxattr", "int64", ["int", "address", "int64"]);
 const getxattr = bind<[number, number, number, number]>("getxattr", "int64", [
   "address",
   "address",
@@ -75,6 +87,9 @@ const hasNameCalls = ((): boolean => {
 
 let useNameCalls = hasNameCalls;
 
+/** The process's descriptors by their numbers. */
+const descriptors = hasNameCalls ? openOwn(AT_FDCWD, "/proc/self/fd", OpenFlag.PATH | OpenFlag.DIRECTORY) : -1;
+
 /** Switches the calls of Linux 6.13 off (or on again, where the kernel has them), so that tests cover older kernels. */
 export function allowNameCalls(allowed: boolean): void {
   useNameCalls = allowed && hasNameCalls;
@@ -119,13 +134,25 @@ function offering(call: (size: number) => number): number {
 export function getXattr(fd: number, child: string, name: string): number {
   const what = nameAddress(name);
   if (what === 0) return -Errno.ENODATA;
-  const at = child !== "" && useNameCalls ? path.set(child) : procPath(fd, child);
+  if (child !== "") {
+    if (useNameCalls) return getAt(fd, child, AT_SYMLINK_NOFOLLOW, what);
+    const at = procPath(fd, child);
+    if (at === 0) return -Errno.ENAMETOOLONG;
+    return offering((size) => outcome(lgetxattr(at, what, value.address, size)));
+  }
+  const direct = offering((size) => outcome(fgetxattr(fd, what, value.address, size)));
+  if (direct !== -Errno.EBADF) return direct;
+  if (useNameCalls && descriptors >= 0) return getAt(descriptors, String(fd), 0, what);
+  const at = procPath(fd, "");
+  return offering((size) => outcome(getxattr(at, what, value.address, size)));
+}
+
+function getAt(directory: number, child: string, flags: number, what: number): number {
+  const at = path.set(child);
   if (at === 0) return -Errno.ENAMETOOLONG;
-  if (child === "") return offering((size) => outcome(getxattr(at, what, value.address, size)));
-  if (!useNameCalls) return offering((size) => outcome(lgetxattr(at, what, value.address, size)));
   return offering((size) => {
     args.buffer.writeUInt32LE(size, 8);
-    return outcome(getxattrat(GETXATTRAT, fd, at, AT_SYMLINK_NOFOLLOW, what, args.address, 16));
+    return outcome(getxattrat(GETXATTRAT, directory, at, flags, what, args.address, 16));
   });
 }
 
@@ -146,22 +173,37 @@ export function setXattr(fd: number, name: string, data: Buffer, flags: number =
   if (what === 0) return -Errno.ERANGE;
   if (data.length > XATTR_SIZE_MAX) return -Errno.E2BIG;
   data.copy(value.buffer);
+  const direct = outcome(fsetxattr(fd, what, value.address, data.length, flags));
+  if (direct !== -Errno.EBADF) return direct;
   return outcome(setxattr(procPath(fd, ""), what, value.address, data.length, flags));
 }
 
 export function removeXattr(fd: number, name: string): number {
   const what = nameAddress(name);
   if (what === 0) return -Errno.ENODATA;
-  return outcome(removexattr(procPath(fd, ""), what));
+  const direct = outcome(fremovexattr(fd, what));
+  return direct === -Errno.EBADF ? outcome(removexattr(procPath(fd, ""), what)) : direct;
 }
 
 /** Length of the attribute names of a file, each ended by NUL, left in {@link xattrValue}; or a negated error number. */
 export function listXattr(fd: number, child: string): number {
-  const at = child !== "" && useNameCalls ? path.set(child) : procPath(fd, child);
+  if (child !== "") {
+    if (useNameCalls) return listAt(fd, child, AT_SYMLINK_NOFOLLOW);
+    const at = procPath(fd, child);
+    if (at === 0) return -Errno.ENAMETOOLONG;
+    return offering((size) => outcome(llistxattr(at, value.address, size)));
+  }
+  const direct = offering((size) => outcome(flistxattr(fd, value.address, size)));
+  if (direct !== -Errno.EBADF) return direct;
+  if (useNameCalls && descriptors >= 0) return listAt(descriptors, String(fd), 0);
+  const at = procPath(fd, "");
+  return offering((size) => outcome(listxattr(at, value.address, size)));
+}
+
+function listAt(directory: number, child: string, flags: number): number {
+  const at = path.set(child);
   if (at === 0) return -Errno.ENAMETOOLONG;
-  if (child === "") return offering((size) => outcome(listxattr(at, value.address, size)));
-  if (!useNameCalls) return offering((size) => outcome(llistxattr(at, value.address, size)));
-  return offering((size) => outcome(listxattrat(LISTXATTRAT, fd, at, AT_SYMLINK_NOFOLLOW, value.address, size)));
+  return offering((size) => outcome(listxattrat(LISTXATTRAT, directory, at, flags, value.address, size)));
 }
 
 /** The attribute names of an open file. */
