@@ -48,6 +48,8 @@ export interface DataOwner {
   setSparse(sparse: boolean): void;
   /** The data are about to change: the file gets its ARCHIVE attribute. @throws MEDIA_WRITE_PROTECTED */
   modified(): void;
+  /** Runs a change of the data of which nothing else about the file is news; absent where that makes no difference. */
+  keeping?<T>(change: () => T): T;
   /** Where a watch on the data is to hear of changes of the file's metadata; absent where nobody relies on the data. */
   watch?(stamp: string): ChangeWatch;
   /** The data are being changed, now or until a promise settles; absent where nobody tells such changes from those of others. */
@@ -69,6 +71,7 @@ export class DataStream implements VolumeStream {
   readonly name = "";
   readonly #owner: DataOwner;
   #marked = false;
+  #written = false;
   #open = true;
   /** Changes under way on workers. */
   #changes = 0;
@@ -140,6 +143,21 @@ export class DataStream implements VolumeStream {
   write(offset: number, data: Buffer): Awaitable<void> {
     const fd = this.#owner.descriptor.forWriting();
     this.#mark();
+    const done = this.#written ? this.#writeNow(fd, offset, data) : this.#writeFirst(fd, offset, data);
+    if (done === data.length) return undefined;
+    return this.#changing(writeFully(fd, offset, data, done));
+  }
+
+  /** Small files are written once, and looked at afterwards. */
+  #writeFirst(fd: number, offset: number, data: Buffer): number {
+    this.#written = true;
+    const write = () => this.#writeNow(fd, offset, data);
+    const { storage } = this.#owner;
+    return storage.mayWriteNow(data.length) ? (this.#owner.keeping?.(write) ?? write()) : 0;
+  }
+
+  /** @returns bytes written on this thread: all, or none where that might wait */
+  #writeNow(fd: number, offset: number, data: Buffer): number {
     const { storage } = this.#owner;
     let done = 0;
     // File systems refuse RWF_NOWAIT whenever new blocks are needed: it would cost a call and change nothing.
@@ -148,15 +166,16 @@ export class DataStream implements VolumeStream {
       const count = storage.timed(() => writeNow(fd, offset + done, rest));
       if (count !== -Errno.EINTR) done += check(count, "write");
     }
-    if (done === data.length) return undefined;
-    return this.#changing(writeFully(fd, offset, data, done));
+    return done;
   }
 
   setEndOfFile(size: number): Awaitable<void> {
     const fd = this.#owner.descriptor.forWriting();
     this.#mark();
     if (this.#stat().size - size <= LONG_TRUNCATE) {
-      check(truncate(fd, size), "ftruncate");
+      const cut = () => check(truncate(fd, size), "ftruncate");
+      if (this.#owner.keeping === undefined) cut();
+      else this.#owner.keeping(cut);
       return undefined;
     }
     return this.#changing(truncateOnWorker(fd, size).then((result) => void check(result, "ftruncate")));

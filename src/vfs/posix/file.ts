@@ -76,14 +76,23 @@ export class PosixFile implements VolumeFile, DataOwner {
   initialise(options: CreateOptions, stat: Statx): void {
     if (!this.#context.hasMetadata) return;
     const { handle } = this.descriptor;
+    const { metadata, security } = this.#context;
     const attributes =
       mergeAttributes(0, options.attributes, this.directory) | (this.directory ? 0 : FileAttribute.ARCHIVE);
-    this.#context.metadata.set(handle, this.key, attributes, defaultCreationTime(stat));
+    const creationTime = defaultCreationTime(stat);
+    metadata.set(handle, this.key, attributes, creationTime);
     this.#madeArchived = !this.directory;
-    if (options.security !== undefined) {
-      this.#context.security.set(handle, this.key, options.security, this.directory, true);
+    const stored =
+      options.security === undefined
+        ? undefined
+        : security.set(handle, this.key, options.security, this.directory, true);
+    if (options.extendedAttributes !== undefined) {
+      writeExtendedAttributes(handle, options.extendedAttributes);
+      return;
     }
-    if (options.extendedAttributes !== undefined) writeExtendedAttributes(handle, options.extendedAttributes);
+    const made = { attributes, creationTime, eaSize: 0, security: stored === undefined ? [] : [stored] };
+    if (options.security !== undefined) security.learn(made, options.security);
+    metadata.learn(this.key, made, this.#statx());
   }
 
   setBasic(change: BasicChange): void {
@@ -108,7 +117,7 @@ export class PosixFile implements VolumeFile, DataOwner {
     if (lastAccessTime !== undefined || lastWriteTime !== undefined) {
       const access = lastAccessTime === undefined ? undefined : fileTimeToUnix(lastAccessTime);
       const write = lastWriteTime === undefined ? undefined : fileTimeToUnix(lastWriteTime);
-      check(setTimes(this.descriptor.handle, access, write), "utimensat");
+      this.keeping(() => check(setTimes(this.descriptor.handle, access, write), "utimensat"));
     }
     if (changeTime === undefined) this.#context.metadata.forgetChangeTime(this.key);
     else this.#context.metadata.setChangeTime(this.key, this.#statx(), changeTime);
@@ -253,6 +262,15 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   touchWhile<T>(change: Promise<T>): Promise<T> {
     return this.#context.ownChanges.touchWhile(this.key, change);
+  }
+
+  keeping<T>(change: () => T): T {
+    const { metadata } = this.#context;
+    const before = metadata.knows(this.key) ? statOpen(this.descriptor.handle) : undefined;
+    const result = change();
+    const after = before === undefined ? undefined : statOpen(this.descriptor.handle);
+    if (typeof before === "object" && typeof after === "object") metadata.follow(this.key, before, after);
+    return result;
   }
 
   modified(): void {

@@ -16,6 +16,8 @@ import { NTACL_NAME, NTACL_USER_NAME } from "./samba-ntacl.ts";
 keepName(DOSATTRIB_NAME);
 /** Milliseconds within which two changes of a file may carry the same change time. */
 const TICK = 20;
+/** Milliseconds for which metadata are believed after changes of our own: one from outside may have slipped in between. */
+const OWN_CHANGE_TRUST = 1000;
 
 /** What extended attributes say about a file. */
 export interface Metadata {
@@ -32,6 +34,8 @@ interface Cached {
   readonly metadata: Metadata;
   readonly changeSeconds: number;
   readonly changeNanoseconds: number;
+  /** Milliseconds since 1970. */
+  readonly until: number;
 }
 
 /** A change time that a client has set, and the one that the file system gave the file at that moment. */
@@ -86,19 +90,42 @@ export class MetadataStore {
     if (
       cached !== undefined &&
       cached.changeNanoseconds === stat.changeNanoseconds &&
-      cached.changeSeconds === stat.changeSeconds
+      cached.changeSeconds === stat.changeSeconds &&
+      (cached.until === Number.POSITIVE_INFINITY || this.#now() < cached.until)
     ) {
       return cached.metadata;
     }
     const metadata = load(fd, child);
     if (metadata === undefined) return undefined;
-    const { changeSeconds, changeNanoseconds } = stat;
-    if (this.isSettled(stat)) this.#cache.set(key, { metadata, changeSeconds, changeNanoseconds });
+    this.#keep(key, metadata, stat, Number.POSITIVE_INFINITY);
     return metadata;
   }
 
+  /** Whether {@link follow} may be worth its two looks at the file. */
+  knows(key: FileKey): boolean {
+    return this.#cache.get(key) !== undefined;
+  }
+
+  /** What the volume itself has just stored, of which nothing is to be read again. @param stat the file as it is since then */
+  learn(key: FileKey, metadata: Metadata, stat: Statx): void {
+    if (this.#enabled) this.#keep(key, metadata, stat, this.#now() + OWN_CHANGE_TRUST);
+  }
+
+  /** The volume has changed something else about a file: what is known of it `before` is known of it `after` that too. */
+  follow(key: FileKey, before: Statx, after: Statx): void {
+    const cached = this.#cache.get(key);
+    if (cached?.changeNanoseconds !== before.changeNanoseconds || cached.changeSeconds !== before.changeSeconds) return;
+    this.#cache.delete(key);
+    this.#keep(key, cached.metadata, after, Math.min(cached.until, this.#now() + OWN_CHANGE_TRUST));
+  }
+
+  #keep(key: FileKey, metadata: Metadata, stat: Statx, until: number): void {
+    const { changeSeconds, changeNanoseconds } = stat;
+    if (this.#isSettled(stat)) this.#cache.set(key, { metadata, changeSeconds, changeNanoseconds, until });
+  }
+
   /** True when any later change shows another change time: the last one is long enough ago, or times are fine enough. */
-  isSettled(stat: Statx): boolean {
+  #isSettled(stat: Statx): boolean {
     return this.#hasFineTimes(stat) || this.#now() - (stat.changeSeconds * 1000 + stat.changeNanoseconds / 1e6) > TICK;
   }
 

@@ -98,15 +98,15 @@ export class Resolver {
     return this.#search(parent.fd, parent.key, parent.stat, parent.name);
   }
 
-  /** Enters a change of our own, made in a directory that looked like `before`. */
-  changed(parent: Parent, removed: string | undefined, added: string | undefined): void {
-    if (!this.names.isCurrent(parent.key, parent.stat)) {
-      this.names.forget(parent.key);
-      return;
+  /** Enters a change of our own, made in a directory that looked like `parent.stat`. @returns what it looks like now, if known */
+  changed(parent: Parent, removed: string | undefined, added: string | undefined): Statx | undefined {
+    const after = this.names.isCurrent(parent.key, parent.stat) ? statOpen(parent.fd) : undefined;
+    if (typeof after === "object") {
+      this.names.changed(parent.key, after, removed, added);
+      return after;
     }
-    const after = statOpen(parent.fd);
-    if (typeof after === "number") this.names.forget(parent.key);
-    else this.names.changed(parent.key, after, removed, added);
+    this.names.forget(parent.key);
+    return undefined;
   }
 
   /** Opens names just as given, or answers the negated error number of a search that may go on in other ways. */

@@ -9,7 +9,7 @@ import { fullAccessForUsers } from "../default-security.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { check, Errno } from "./errno.ts";
 import type { FileIds, FileKey } from "./file-id.ts";
-import type { MetadataStore } from "./metadata.ts";
+import type { Metadata, MetadataStore } from "./metadata.ts";
 import { close, OpenFlag, openBeneath } from "./native/files.ts";
 import { FileType, type Statx, statOpen } from "./native/stat.ts";
 import { readXattr, removeXattr, setXattr } from "./native/xattr.ts";
@@ -21,14 +21,7 @@ export type DefaultSecurity = "inherit" | "posix";
 /** Milliseconds for which a made-up descriptor is believed: changes from outside further up show after this time. */
 const MADE_UP_TRUST = 2000;
 const MAXIMUM_DISTINCT = 4096;
-const MAXIMUM_STORED = 16384;
 const MAXIMUM_FOLDERS = 4096;
-
-interface Stored {
-  readonly descriptor: Buffer;
-  readonly changeSeconds: number;
-  readonly changeNanoseconds: number;
-}
 
 interface MadeUp {
   readonly descriptor: Buffer;
@@ -52,7 +45,8 @@ export interface SecurityStoreOptions {
 export class SecurityStore {
   readonly #options: SecurityStoreOptions;
   readonly #distinct = new BoundedMap<string, Buffer>(MAXIMUM_DISTINCT);
-  readonly #stored = new BoundedMap<FileKey, Stored>(MAXIMUM_STORED);
+  /** What has been read together with metadata, and is believed for as long as they are. */
+  readonly #stored = new WeakMap<Metadata, Buffer>();
   /** By path of a folder beneath the root: what the folder itself has. */
   readonly #folders = new BoundedMap<string, MadeUp>(MAXIMUM_FOLDERS);
   /** By a folder's descriptor: what a file and what a folder in it inherit. */
@@ -74,22 +68,28 @@ export class SecurityStore {
    * Stores a descriptor as `security.NTACL`, or as `user.NTACL` where that is refused for lack of privilege.
    * @param folder others may inherit from it
    * @param isNew the file has just been made, and has none yet
+   * @returns the attribute that it is in
    */
-  set(fd: number, key: FileKey, descriptor: Buffer, folder: boolean, isNew: boolean): void {
+  set(fd: number, key: FileKey, descriptor: Buffer, folder: boolean, isNew: boolean): string {
     const blob = serialiseNtAcl(descriptor);
-    this.#stored.delete(key);
     this.#options.metadata.forget(key);
     if (folder) this.inheritanceChanged();
     if (this.#mayWriteSecurity) {
       const result = setXattr(fd, NTACL_NAME, blob);
       if (result >= 0) {
         if (!isNew) removeXattr(fd, NTACL_USER_NAME);
-        return;
+        return NTACL_NAME;
       }
       if (result !== -Errno.EPERM && result !== -Errno.EACCES) check(result, "setxattr security.NTACL");
       this.#mayWriteSecurity = false;
     }
     check(setXattr(fd, NTACL_USER_NAME, blob), "setxattr user.NTACL");
+    return NTACL_USER_NAME;
+  }
+
+  /** The descriptor that was stored together with metadata: it is not read again while they are believed. */
+  learn(metadata: Metadata, descriptor: Buffer): void {
+    this.#stored.set(metadata, this.#intern(descriptor));
   }
 
   /** A folder was moved or got another descriptor: whatever was made up from it is void. */
@@ -98,14 +98,11 @@ export class SecurityStore {
   }
 
   #readStored(fd: number, key: FileKey, stat: Statx): Buffer | undefined {
-    const { metadata } = this.#options;
-    const names = metadata.get(fd, key, stat).security;
-    if (names.length === 0) return undefined;
-    const cached = this.#stored.get(key);
-    if (cached?.changeSeconds === stat.changeSeconds && cached.changeNanoseconds === stat.changeNanoseconds) {
-      return cached.descriptor;
-    }
-    for (const name of names) {
+    const metadata = this.#options.metadata.get(fd, key, stat);
+    if (metadata.security.length === 0) return undefined;
+    const known = this.#stored.get(metadata);
+    if (known !== undefined) return known;
+    for (const name of metadata.security) {
       const blob = readXattr(fd, name);
       if (blob === undefined) continue;
       if (typeof blob === "number") {
@@ -118,8 +115,7 @@ export class SecurityStore {
         continue;
       }
       const descriptor = this.#intern(parsed);
-      const { changeSeconds, changeNanoseconds } = stat;
-      if (metadata.isSettled(stat)) this.#stored.set(key, { descriptor, changeSeconds, changeNanoseconds });
+      this.#stored.set(metadata, descriptor);
       return descriptor;
     }
     return undefined;
@@ -179,8 +175,10 @@ export class SecurityStore {
     const bytes = descriptor.toString("latin1");
     const known = this.#distinct.get(bytes);
     if (known !== undefined) return known;
-    this.#distinct.set(bytes, descriptor);
-    return descriptor;
+    // A copy, since callers may go on to use what they gave.
+    const own = Buffer.from(descriptor);
+    this.#distinct.set(bytes, own);
+    return own;
   }
 }
 

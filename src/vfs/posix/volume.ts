@@ -138,7 +138,7 @@ export class PosixVolume implements Volume {
       const key = this.#context.ids.keyOf(stat);
       const file = new PosixFile(this.#context, descriptor, key, options.directory, join(parent.stored, stored));
       file.initialise(options, stat);
-      this.#context.resolver.changed(parent, undefined, stored);
+      this.#changed(parent, undefined, stored);
       return { file, path: [...parent.path, clientName(stored)] };
     } catch (error) {
       descriptor.release();
@@ -174,7 +174,7 @@ export class PosixVolume implements Volume {
     wanted: string,
     replace: boolean,
   ): void {
-    const { ownChanges, resolver } = this.#context;
+    const { ownChanges } = this.#context;
     const sameFolder = source.key === target.key;
     if (present === undefined || (sameFolder && present === stored)) {
       if (wanted === stored && sameFolder) return;
@@ -182,10 +182,10 @@ export class PosixVolume implements Volume {
         ownChanges.run(own.key, () => renameAt(source.fd, stored, target.fd, wanted, false)),
         "renameat2",
       );
-      if (sameFolder) resolver.changed(source, stored, wanted);
+      if (sameFolder) this.#changed(source, stored, wanted);
       else {
-        resolver.changed(source, stored, undefined);
-        resolver.changed(target, undefined, wanted);
+        this.#changed(source, stored, undefined);
+        this.#changed(target, undefined, wanted);
       }
       return;
     }
@@ -193,8 +193,8 @@ export class PosixVolume implements Volume {
     try {
       this.#replace(own, source, stored, target, present, wanted);
     } finally {
-      resolver.names.forget(source.key);
-      resolver.names.forget(target.key);
+      this.#context.resolver.names.forget(source.key);
+      this.#context.resolver.names.forget(target.key);
     }
   }
 
@@ -211,7 +211,7 @@ export class PosixVolume implements Volume {
           this.#context.outside.own([wanted], () => this.#linkTo(own, target, wanted)),
           "linkat",
         );
-        this.#context.resolver.changed(target, undefined, wanted);
+        this.#changed(target, undefined, wanted);
         return;
       }
       if (this.#isSame(target, present, own.key)) return;
@@ -243,7 +243,7 @@ export class PosixVolume implements Volume {
         outside.own([stored], () => ownChanges.run(own.key, () => removeName(parent.fd, stored, isDirectory))),
         "unlinkat",
       );
-      this.#context.resolver.changed(parent, stored, undefined);
+      this.#changed(parent, stored, undefined);
       const left = statOpen(own.descriptor.handle);
       if (typeof left !== "number" && (own.directory || left.links === 0)) this.#discardStreams(left);
     });
@@ -277,6 +277,13 @@ export class PosixVolume implements Volume {
     } finally {
       close(parent.fd);
     }
+  }
+
+  /** Enters a change of the names in a directory. */
+  #changed(parent: Parent, removed: string | undefined, added: string | undefined): void {
+    const { metadata, resolver } = this.#context;
+    const after = resolver.changed(parent, removed, added);
+    if (after !== undefined) metadata.follow(parent.key, parent.stat, after);
   }
 
   /** The name to store a new file under. @throws OBJECT_NAME_COLLISION it is taken, in whatever case */
