@@ -6,7 +6,8 @@ import type { FileOpen } from "./open.ts";
 
 /**
  * Runs a change of the file, then gives the times back that SET_INFO has taken out of automatic updates through this
- * handle (MS-FSCC 2.4.7, MS-FSA 2.1.4.17). Costs nothing where there are none.
+ * handle (MS-FSCC 2.4.7, MS-FSA 2.1.4.17). Costs nothing where there are none, or the change
+ * itself sets them.
  * @param except times that the change itself sets
  */
 export function keepFrozenTimes(
@@ -15,7 +16,11 @@ export function keepFrozenTimes(
   except: BasicChange | undefined = undefined,
 ): Awaitable<void> {
   const { access, write, change: changeTime } = open.frozenTimes;
-  if (!access && !write && !changeTime) return change();
+  const setsAll =
+    (!access || except?.lastAccessTime !== undefined) &&
+    (!write || except?.lastWriteTime !== undefined) &&
+    (!changeTime || except?.changeTime !== undefined);
+  if (setsAll) return change();
   const { node } = open.file;
   return chain(node.stat(), (before) =>
     chain(change(), () =>
