@@ -133,12 +133,36 @@ function computeAcl(
 
 const nothing: SecurityDescriptor = { control: 0, resourceManagerControl: 0 };
 
+/** By a directory's descriptor: what those get who give none of their own. */
+const inheritedBy = new WeakMap<Buffer, Map<string, Buffer>>();
+/** Users for each of them. */
+const MAXIMUM_INHERITED = 64;
+
 /**
  * The self-relative descriptor of a new file or directory (CreateSecurityDescriptor, MS-DTYP 2.5.3.4.1), never without
  * owner, group and DACL_PRESENT. Checked by the caller: whether the user may give the object this owner, and a SACL.
+ * The buffer must not be modified: others in the same directory get it too.
  * @throws SmbError INVALID_SECURITY_DESCR, INVALID_ACL
  */
 export function createSecurityDescriptor(object: NewObject): Buffer {
+  const { parent, container, owner, group } = object;
+  if (parent === undefined || object.creator !== undefined) return compute(object);
+  let inherited = inheritedBy.get(parent);
+  if (inherited === undefined) {
+    inherited = new Map();
+    inheritedBy.set(parent, inherited);
+  }
+  const key = `${container} ${owner} ${group}`;
+  let descriptor = inherited.get(key);
+  if (descriptor === undefined) {
+    descriptor = compute(object);
+    if (inherited.size >= MAXIMUM_INHERITED) inherited.clear();
+    inherited.set(key, descriptor);
+  }
+  return descriptor;
+}
+
+function compute(object: NewObject): Buffer {
   const parent = object.parent === undefined ? nothing : parseSecurityDescriptor(object.parent);
   const given = object.creator === undefined ? nothing : readSecurityDescriptor(object.creator);
   const creator: Creator = { owner: given.owner ?? object.owner, group: given.group ?? object.group };

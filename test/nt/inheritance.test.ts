@@ -101,6 +101,21 @@ describe("createSecurityDescriptor", () => {
   const plain = descriptor({ dacl: acl(allow(ALICE, WRITE, OI | CI)) });
   const automatic = descriptor({ control: C.DACL_AUTO_INHERITED, dacl: acl(allow(ALICE, WRITE, OI | CI)) });
 
+  it("is made once for each directory, kind and user", () => {
+    const parent = Buffer.from(automatic);
+    const made = (container: boolean, owner: string, group: string) =>
+      createSecurityDescriptor({ parent, container, owner, group });
+    const first = made(false, BOB, STAFF);
+    expect(made(false, BOB, STAFF)).toBe(first);
+    for (const other of [made(true, BOB, STAFF), made(false, ALICE, STAFF), made(false, BOB, BOB)]) {
+      expect(other).not.toEqual(first);
+    }
+    const creator = descriptor({ dacl: acl(allow(BOB, WRITE)) });
+    expect(entries(child(parent, false, creator))).toEqual([allow(BOB, WRITE)]);
+    for (let user = 0; user < 100; user++) made(false, `S-1-5-21-1-2-3-${user}`, STAFF);
+    expect(made(false, BOB, STAFF)).toEqual(first);
+  });
+
   it("falls back to the owner and the system", () => {
     for (const container of [false, true]) {
       const made = child(undefined, container);
