@@ -125,6 +125,11 @@ export interface CreateOptions {
   readonly extendedAttributes?: readonly ExtendedAttribute[] | undefined;
 }
 
+/** What has a name, or the open directory where nothing has it. */
+export type Located =
+  | { readonly opened: OpenedFile; readonly directory?: undefined }
+  | { readonly opened?: undefined; readonly directory: VolumeFile };
+
 export interface Volume {
   readonly info: VolumeInfo;
 
@@ -158,11 +163,19 @@ export interface Volume {
   open(path: NtPath): Awaitable<OpenedFile | undefined>;
 
   /**
+   * Like {@link open}, but where the last component does not exist, its directory is what is opened: for a look at its descriptor,
+   * and for {@link create}. A volume without this has it looked for again each time.
+   * @param isNew the caller expects that nothing has this name
+   */
+  locate?(path: NtPath, isNew: boolean): Awaitable<Located>;
+
+  /**
    * Creates a file or directory; the parent exists. Either everything asked for is stored, or nothing remains.
+   * @param directory the parent as {@link locate} has opened it, which is then not looked for again; stays open
    * @throws OBJECT_NAME_COLLISION the name is taken, in whatever case
    * @throws OBJECT_PATH_NOT_FOUND, OBJECT_NAME_INVALID, DISK_FULL, MEDIA_WRITE_PROTECTED
    */
-  create(path: NtPath, options: CreateOptions): Awaitable<OpenedFile>;
+  create(path: NtPath, options: CreateOptions, directory?: VolumeFile): Awaitable<OpenedFile>;
 
   /**
    * Moves the name `from` of an open file to `to`, atomically. A change of case only is a rename.

@@ -4,10 +4,11 @@ import type { Identity } from "../../auth/auth.ts";
 import { accessCheck } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
 import { FileAttribute, SETTABLE_ATTRIBUTES } from "../../nt/attributes.ts";
+import { isPromise } from "../../nt/awaitable.ts";
 import { createSecurityDescriptor } from "../../nt/inheritance.ts";
 import { foldName } from "../../nt/names.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
-import type { Volume } from "../../vfs/volume.ts";
+import type { Volume, VolumeFile } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
 import type { FileOpen } from "../state/open.ts";
 import { reportName, reportStreamName } from "../state/report-change.ts";
@@ -17,7 +18,7 @@ import { FileAction } from "../wire/fscc/notify-info.ts";
 import { parentIdOf } from "./create-lease.ts";
 import { checkedCreatorDescriptor, grantForNew, identityOf } from "./open-access.ts";
 import type { OpenParameters, OpenResult } from "./open-parameters.ts";
-import { parentDescriptor } from "./parent-directory.ts";
+import { descriptorOf, parentDescriptor } from "./parent-directory.ts";
 import { applyAllocation, discardData, giveUp, openStream, register } from "./register-open.ts";
 
 /** The group of new files: the domain's users, as of an ordinary Windows account. */
@@ -25,12 +26,16 @@ function primaryGroup(identity: Identity): string {
   return identity.groups.find((group) => group.startsWith("S-1-5-21-") && group.endsWith("-513")) ?? identity.sid;
 }
 
-/** Creates a file or directory (MS-FSA 2.1.5.1.1). */
+/**
+ * Creates a file or directory (MS-FSA 2.1.5.1.1).
+ * @param parent its directory, where the volume has opened it already
+ */
 export async function createNew(
   request: Request,
   volume: Volume,
   files: FileTable,
   parameters: OpenParameters,
+  parent: VolumeFile | undefined,
 ): Promise<OpenResult> {
   const { path, options, desiredAccess, attributes, shareAccess } = parameters;
   const { tree } = request;
@@ -46,7 +51,8 @@ export async function createNew(
   const readOnly = (attributes & FileAttribute.READONLY) !== 0;
   if (readOnly && (options & CreateOption.DELETE_ON_CLOSE) !== 0) throw new SmbError(NtStatus.CANNOT_DELETE);
 
-  const parentSecurity = await parentDescriptor(volume, files, path.components);
+  const reading = parent === undefined ? parentDescriptor(volume, files, path.components) : descriptorOf(files, parent);
+  const parentSecurity = isPromise(reading) ? await reading : reading;
   const needed = directory ? Access.ADD_SUBDIRECTORY : Access.ADD_FILE;
   if ((tree.maximalAccess & needed) === 0) throw new SmbError(NtStatus.ACCESS_DENIED);
   const backupIntent = (options & CreateOption.OPEN_FOR_BACKUP_INTENT) !== 0;
@@ -63,12 +69,17 @@ export async function createNew(
 
   const tunnelled = directory ? undefined : files.tunnel.take(path.components);
   const name = tunnelled === undefined ? path.components : [...path.components.slice(0, -1), tunnelled.name];
-  const created = await volume.create(name, {
-    directory,
-    attributes: newAttributes(attributes, directory),
-    security,
-    extendedAttributes: path.stream === "" ? parameters.extendedAttributes : undefined,
-  });
+  const creating = volume.create(
+    name,
+    {
+      directory,
+      attributes: newAttributes(attributes, directory),
+      security,
+      extendedAttributes: path.stream === "" ? parameters.extendedAttributes : undefined,
+    },
+    parent,
+  );
+  const created = isPromise(creating) ? await creating : creating;
   const file = files.hold(created.file);
   reportName(files, FileAction.ADDED, created.path, directory, parentIdOf(parameters.lease));
   try {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import { type Awaitable, chain, isPromise } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
+import type { Located, NtPath, Volume } from "../../vfs/volume.ts";
 import type { Request } from "../request.ts";
 import { CreateDisposition } from "../wire/constants.ts";
 import { checkLeaseName } from "./create-lease.ts";
@@ -23,11 +25,14 @@ export async function openFile(request: Request, parameters: OpenParameters): Pr
   checkShareAccess(request, parameters);
   checkHandleLimit(request);
   for (let attempt = 0; ; attempt++) {
-    const opened = await volume.open(path.components);
+    const locating = locate(volume, path.components, disposition);
+    // Without a turn where there is no need for one: a directory is best used while it is as it was found.
+    const { opened, directory } = isPromise(locating) ? await locating : locating;
     try {
       checkLeaseName(request, parameters.lease, opened?.path ?? path.components, path.stream);
     } catch (error) {
       await opened?.file.close();
+      await directory?.close();
       throw error;
     }
     if (opened !== undefined) {
@@ -42,10 +47,21 @@ export async function openFile(request: Request, parameters: OpenParameters): Pr
       throw new SmbError(NtStatus.OBJECT_NAME_NOT_FOUND);
     }
     try {
-      return await createNew(request, volume, tree.files, parameters);
+      return await createNew(request, volume, tree.files, parameters, directory);
     } catch (error) {
       const collision = error instanceof SmbError && error.status === NtStatus.OBJECT_NAME_COLLISION;
       if (!collision || disposition === CreateDisposition.CREATE || attempt >= MAX_RACES) throw error;
+    } finally {
+      void directory?.close();
     }
   }
+}
+
+/** What is there, and where something is to be created, the open directory for it, of volumes that offer that. */
+function locate(volume: Volume, path: NtPath, disposition: number): Awaitable<Partial<Located>> {
+  const creates = disposition !== CreateDisposition.OPEN && disposition !== CreateDisposition.OVERWRITE;
+  if (creates && path.length > 0 && volume.locate !== undefined) {
+    return volume.locate(path, disposition === CreateDisposition.CREATE);
+  }
+  return chain(volume.open(path), (opened) => (opened === undefined ? {} : { opened }));
 }

@@ -2,6 +2,7 @@
 
 import { accessCheck } from "../../nt/access-check.ts";
 import { Access } from "../../nt/access-mask.ts";
+import type { Awaitable } from "../../nt/awaitable.ts";
 import { NtStatus, SmbError } from "../../nt/status.ts";
 import type { NtPath, Volume, VolumeFile } from "../../vfs/volume.ts";
 import { awaitRevocation } from "../oplock-break.ts";
@@ -17,12 +18,15 @@ import { withParent } from "./with-parent.ts";
  * @throws SmbError DELETE_PENDING where the directory itself is about to go
  */
 export async function parentDescriptor(volume: Volume, files: FileTable, path: NtPath): Promise<Buffer> {
-  const descriptor = await withParent(volume, path, (parent) => {
-    findStaying(files, parent);
-    return parent.security();
-  });
+  const descriptor = await withParent(volume, path, (parent) => descriptorOf(files, parent));
   if (descriptor === undefined) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
   return descriptor;
+}
+
+/** The descriptor of an open directory. @throws SmbError DELETE_PENDING where it is about to go */
+export function descriptorOf(files: FileTable, directory: VolumeFile): Awaitable<Buffer> {
+  findStaying(files, directory);
+  return directory.security();
 }
 
 /** What is known of a directory that others may have open. @throws SmbError DELETE_PENDING where it is about to go */

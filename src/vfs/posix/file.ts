@@ -18,7 +18,7 @@ import type {
 import { setCompressed } from "./compression.ts";
 import type { PosixContext } from "./context.ts";
 import { type DataOwner, DataStream } from "./data-stream.ts";
-import type { Descriptor } from "./descriptor.ts";
+import { Descriptor } from "./descriptor.ts";
 import { PosixDirectoryCursor } from "./directory-cursor.ts";
 import { check, errnoError, errnoOf } from "./errno.ts";
 import { readExtendedAttributes, writeExtendedAttributes } from "./extended-attributes.ts";
@@ -30,6 +30,7 @@ import { DirectoryReader } from "./native/directory.ts";
 import { close, OpenFlag, openOwn } from "./native/files.ts";
 import { type Statx, setTimes, statOpen } from "./native/stat.ts";
 import { isPrivateName } from "./private-folder.ts";
+import type { Parent } from "./resolve.ts";
 import { StreamStore } from "./stream-store.ts";
 
 /** An open file or directory of a POSIX volume. */
@@ -324,5 +325,15 @@ export class PosixFile implements VolumeFile, DataOwner {
 
   #mustHaveMetadata(): void {
     if (!this.#context.hasMetadata) throw new SmbError(NtStatus.NOT_SUPPORTED, "the share keeps no metadata");
+  }
+}
+
+/** The directory of a name that does not exist yet. */
+export class PosixDirectory extends PosixFile {
+  readonly parent: Parent;
+
+  constructor(context: PosixContext, parent: Parent) {
+    super(context, new Descriptor(parent.fd), parent.key, true, parent.stored === "." ? "" : parent.stored);
+    this.parent = parent;
   }
 }

@@ -55,19 +55,35 @@ export class Resolver {
    */
   open(path: NtPath): Found | undefined {
     const hidden = path.findIndex(isPrivateName);
-    if (hidden >= 0) {
-      if (hidden === path.length - 1) return undefined;
-      throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
-    }
-    const exact = this.#openExact(path, 0);
+    if (hidden >= 0 && hidden === path.length - 1) return undefined;
+    const located = this.locate(path, false);
+    if (!("name" in located)) return located;
+    close(located.fd);
+    return undefined;
+  }
+
+  /**
+   * The same, but answers with the open directory when the last component does not exist.
+   * @param isNew look into the directory first, where what is known of its names may tell
+   * @throws ACCESS_DENIED also where the last component belongs to the server
+   */
+  locate(path: NtPath, isNew: boolean): Found | Parent {
+    const hidden = path.findIndex(isPrivateName);
+    if (hidden >= 0 && hidden < path.length - 1) throw new SmbError(NtStatus.OBJECT_PATH_NOT_FOUND);
+    const exact = isNew || hidden >= 0 ? -Errno.ENOENT : this.#openExact(path, 0);
     if (typeof exact !== "number") return exact;
-    if (path.length === 0) throw errnoError(-exact, "openat2");
+    if (path.length === 0 && !isNew) throw errnoError(-exact, "openat2");
     const parent = this.parent(path);
+    let found: Found | undefined;
     try {
-      return this.#openLast(parent);
-    } finally {
+      found = this.#openLast(parent);
+    } catch (error) {
       close(parent.fd);
+      throw error;
     }
+    if (found === undefined) return parent;
+    close(parent.fd);
+    return found;
   }
 
   /**

@@ -5,6 +5,7 @@ import type { BlockClone, DataPins } from "../offload.ts";
 import type { OutsideChanges } from "../outside-changes.ts";
 import type {
   CreateOptions,
+  Located,
   NtPath,
   OpenedFile,
   Volume,
@@ -18,7 +19,7 @@ import type { PosixContext } from "./context.ts";
 import { followLink } from "./context.ts";
 import { Descriptor } from "./descriptor.ts";
 import { check, Errno, errnoError } from "./errno.ts";
-import { PosixFile } from "./file.ts";
+import { PosixDirectory, PosixFile } from "./file.ts";
 import type { FileKey } from "./file-id.ts";
 import { FileSearch } from "./file-search.ts";
 import { type MountedVolume, mount, type PosixVolumeOptions } from "./mount.ts";
@@ -35,7 +36,8 @@ import {
 } from "./native/files.ts";
 import { FileType, type Statx, statFileSystem, statName, statOpen } from "./native/stat.ts";
 import { PosixPins } from "./pins.ts";
-import { join, type Parent } from "./resolve.ts";
+import { isPrivateName } from "./private-folder.ts";
+import { type Found, join, type Parent } from "./resolve.ts";
 import { PosixSharedData } from "./shared-data.ts";
 import { SpillFolder } from "./spill.ts";
 import { sweepStreams } from "./stream-sweep.ts";
@@ -95,7 +97,17 @@ export class PosixVolume implements Volume {
   open(path: NtPath): OpenedFile | undefined {
     this.#mustBeOpen();
     const found = this.#context.resolver.open(path);
-    if (found === undefined) return undefined;
+    return found === undefined ? undefined : this.#opened(found);
+  }
+
+  locate(path: NtPath, isNew: boolean): Located {
+    this.#mustBeOpen();
+    const located = this.#context.resolver.locate(path, isNew);
+    if ("name" in located) return { directory: new PosixDirectory(this.#context, located) };
+    return { opened: this.#opened(located) };
+  }
+
+  #opened(found: Found): OpenedFile {
     const key = this.#context.ids.keyOf(found.stat);
     const directory = found.stat.type === FileType.DIRECTORY;
     return {
@@ -121,13 +133,28 @@ export class PosixVolume implements Volume {
     return undefined;
   }
 
-  create(path: NtPath, options: CreateOptions): OpenedFile {
+  create(path: NtPath, options: CreateOptions, directory?: VolumeFile): OpenedFile {
     this.#mustBeWritable();
-    if (path.length === 0) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
-    return this.#inParent(path, (parent) => {
-      const stored = this.#freeName(parent);
-      return this.#context.outside.own([stored], () => this.#make(parent, stored, options));
-    });
+    const name = path.at(-1);
+    if (name === undefined) throw new SmbError(NtStatus.OBJECT_NAME_COLLISION);
+    if (!(directory instanceof PosixDirectory) || isPrivateName(name)) {
+      return this.#inParent(path, (parent) => this.#createIn(parent, options));
+    }
+    return this.#createIn({ ...this.#asItIs(directory.parent), name }, options);
+  }
+
+  /** A directory with its present times, if there has been any change of the volume's own since it was opened. */
+  #asItIs(parent: Parent): Parent {
+    const { names } = this.#context.resolver;
+    if (names.isCurrent(parent.key, parent.stat)) return parent;
+    const stat = statOpen(parent.fd);
+    if (typeof stat === "number") throw errnoError(-stat, "statx");
+    return { ...parent, stat };
+  }
+
+  #createIn(parent: Parent, options: CreateOptions): OpenedFile {
+    const stored = this.#freeName(parent);
+    return this.#context.outside.own([stored], () => this.#make(parent, stored, options));
   }
 
   #make(parent: Parent, stored: string, options: CreateOptions): OpenedFile {
