@@ -110,6 +110,31 @@ describe("file data", () => {
     expect(transport.paused).toBe(false);
   });
 
+  it("is not taken for a hundred requests that the storage keeps waiting", async () => {
+    const gate = new Gate();
+    const harness = await ServerHarness.start({ volume: slowVolume(new MemoryVolume(), gate) });
+    const transport = harness.transport();
+    const connection = new SmbConnection(transport);
+    await connection.negotiate();
+    const tree = await (await logOn(connection, alice)).treeConnect("data");
+    const file = await tree.createFile("big");
+    connection.creditsAsked = 2000;
+    await tree.exchange(requests.echo());
+    gate.hold("write");
+    const content = Buffer.alloc(1 << 20, 1);
+    const writes = Array.from({ length: 100 }, () => file.exchange(requests.write(file.fileId, 0, content)));
+    // One in each turn of the event loop.
+    for (let turns = 0; turns < 15; turns++) await settle();
+    expect(gate.waiting).toBe(32);
+    expect(transport.paused).toBe(true);
+    expect(harness.server.budget.used).toBeGreaterThan(32 << 20);
+    gate.release();
+    expect((await Promise.all(writes)).every(({ status }) => status === 0)).toBe(true);
+    await settle();
+    expect(transport.paused).toBe(false);
+    expect(harness.server.budget.used).toBe(0);
+  });
+
   it("lets others have their turn, whatever one client writes at once", async () => {
     const harness = await ServerHarness.start();
     const transport = harness.transport();
