@@ -20,6 +20,8 @@ const FRAME_PREFIX = 4;
 /** Data up to this size are copied behind the body: cheaper than a further buffer for the kernel. */
 const INLINE_DATA = 2048;
 const PADDING = Buffer.alloc(8);
+/** Bytes of answers to the requests of one frame: together they have to fit a frame of their own, whose length has 24 bits. */
+const MAX_ANSWERS = 15 * 1024 * 1024;
 
 /** How a frame was protected. */
 interface Protection {
@@ -53,6 +55,8 @@ export class Chain {
   /** Where the responses grow; a new one after each send, since the transport keeps what it was given. */
   writer = new Writer(512);
   #responses: Response[] = [];
+  /** Bytes of data that wait beside the writer. */
+  #dataBytes = 0;
 
   /** What a related request takes over from the one before (MS-SMB2 3.3.5.2.7.2). */
   session: Session | undefined;
@@ -111,6 +115,16 @@ export class Chain {
     if (this.#orphaned) throw new SmbError(NtStatus.INVALID_PARAMETER);
     header.sessionId = this.sessionId;
     header.treeId = this.treeId;
+  }
+
+  /**
+   * Makes sure that an answer with so many bytes goes with those that are there already.
+   * @throws SmbError INSUFFICIENT_RESOURCES
+   */
+  reserve(bytes: number): void {
+    if (!this.isFirst && this.writer.position + this.#dataBytes + bytes > MAX_ANSWERS) {
+      throw new SmbError(NtStatus.INSUFFICIENT_RESOURCES);
+    }
   }
 
   /** Runs the requests until the end, or until one has to wait. */
@@ -186,6 +200,7 @@ export class Chain {
       request.data = undefined;
     }
     if (request.data === undefined) takeBack(request);
+    else this.#dataBytes += request.lent?.length ?? request.data.length;
     if (this.isAlone) this.#releaseFrame(request);
     if (request.data === undefined && this.#responses.length > 0) this.#padMessage();
     if (request.asyncId === 0n) request.creditsGranted = this.connection.grantCredits(request);
@@ -270,6 +285,7 @@ export class Chain {
   #send(): void {
     const responses = this.#responses;
     this.#responses = [];
+    this.#dataBytes = 0;
     const first = responses[0];
     if (first === undefined || this.connection.isClosed) return;
     const writer = this.writer;

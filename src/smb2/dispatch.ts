@@ -91,13 +91,15 @@ function verifyAndHandle(request: Request): Awaitable<void> {
   chain.treeId = header.treeId;
 
   const message = row.decode(request.reader, connection);
-  if (row.payload !== undefined) verifyCreditCharge(request, row.payload(message));
+  const payload = row.payload?.(message);
+  if (payload !== undefined) verifyCreditCharge(request, payload);
   if (row.fileId !== undefined) {
     const fileId = row.fileId(message);
     if (fileId !== undefined) lookUpOpen(request, fileId);
   } else if (!request.isRelated) {
     chain.fileId = undefined;
   }
+  if (payload !== undefined) chain.reserve(payload);
   return row.handle(request, message);
 }
 

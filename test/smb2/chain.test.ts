@@ -215,6 +215,24 @@ describe("a compound", () => {
     expect(connection.credits).toBe(before - 3 + 9);
   });
 
+  it("is answered as far as the answers fit a frame", async () => {
+    const { connection } = tree.session;
+    connection.creditsAsked = 1024;
+    await tree.exchange(requests.echo());
+    const file = await tree.create("file");
+    await file.write((4 << 20) - 1, Buffer.from([1]));
+    const whole = () => read(4 << 20);
+    const replies = await tree.compound([requests.create("file"), whole(), whole(), whole(), whole(), read(100)]);
+    expect(outcome(replies)).toBe("OK OK OK OK INSUFFICIENT_RESOURCES OK");
+    // What they could have become counts: memory for it is taken before anybody knows.
+    const short = await tree.createFile("short");
+    await short.write(0, Buffer.alloc(5000, 1));
+    const bodies = [requests.create("short"), ...Array.from({ length: 16 }, () => read(1 << 20)), requests.close()];
+    const shortReplies = await tree.compound(bodies);
+    expect(outcome(shortReplies)).toBe(`OK${" OK".repeat(14)} INSUFFICIENT_RESOURCES INSUFFICIENT_RESOURCES OK`);
+    expect(harness.errors).toEqual([]);
+  });
+
   describe("that has to wait", () => {
     const lock = { offset: 0n, length: 10n, flags: LockFlag.EXCLUSIVE_LOCK };
 
