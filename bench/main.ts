@@ -109,6 +109,10 @@ async function main(): Promise<number> {
   const needed = new Set(chosen.flatMap(({ benchmarks }) => benchmarks.map(({ limit }) => limit)));
   const all = options.groups.includes(LIMITS) && options.only === "";
   const chosenLimits = limits(scale).filter(({ name }) => all || needed.has(name));
+  if (chosen.length === 0 && chosenLimits.length === 0) {
+    process.stderr.write(`no measurement of these groups has "${options.only}" in its name; --list shows them\n`);
+    return 2;
+  }
   if (options.list) {
     for (const { group, benchmarks } of chosen) {
       process.stdout.write(`${group.name}: ${group.about}\n${benchmarks.map(({ name }) => `    ${name}\n`).join("")}`);
