@@ -41,7 +41,7 @@ export const fullScale: Scale = {
   warmUp: 0.3,
   span: 64 * MiB,
   streamMiB: 512,
-  files: 300,
+  files: 2000,
   putFiles: 5000,
   listed: 100_000,
   treeFiles: 20_000,
