@@ -91,8 +91,13 @@ export class PosixFile implements VolumeFile, DataOwner {
       writeExtendedAttributes(handle, options.extendedAttributes);
       return;
     }
-    const made = { attributes, creationTime, eaSize: 0, security: stored === undefined ? [] : [stored] };
-    if (options.security !== undefined) security.learn(made, options.security);
+    const made = {
+      attributes,
+      creationTime,
+      eaSize: 0,
+      security: stored === undefined ? [] : [stored],
+      descriptor: options.security === undefined ? undefined : security.intern(options.security),
+    };
     metadata.learn(this.key, made, this.#statx());
   }
 
@@ -139,9 +144,13 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 
   security(): Buffer {
+    return this.securityAt(this.#statx());
+  }
+
+  protected securityAt(stat: Statx): Buffer {
     const { security, moves } = this.#context;
     const location = this.#locatedAt === moves.count ? this.#location : undefined;
-    return security.get(this.descriptor.handle, this.key, this.#statx(), location);
+    return security.get(this.descriptor.handle, this.key, stat, location);
   }
 
   setSecurity(descriptor: Buffer): void {
@@ -328,12 +337,16 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 }
 
-/** The directory of a name that does not exist yet. */
+/** The directory of a name that does not exist yet, as it was when that was found out. */
 export class PosixDirectory extends PosixFile {
   readonly parent: Parent;
 
   constructor(context: PosixContext, parent: Parent) {
     super(context, new Descriptor(parent.fd), parent.key, true, parent.stored === "." ? "" : parent.stored);
     this.parent = parent;
+  }
+
+  override security(): Buffer {
+    return this.securityAt(this.parent.stat);
   }
 }

@@ -28,14 +28,16 @@ export interface Metadata {
   readonly eaSize: number;
   /** Attributes in which a security descriptor is stored, the one that counts first. */
   readonly security: readonly string[];
+  /** The one in there, once the security store has read it: believed for as long as the rest is. */
+  descriptor: Buffer | undefined;
 }
 
 interface Cached {
   readonly metadata: Metadata;
-  readonly changeSeconds: number;
-  readonly changeNanoseconds: number;
+  changeSeconds: number;
+  changeNanoseconds: number;
   /** Milliseconds since 1970. */
-  readonly until: number;
+  until: number;
 }
 
 /** A change time that a client has set, and the one that the file system gave the file at that moment. */
@@ -46,7 +48,13 @@ interface SetChangeTime {
 }
 
 const NO_SECURITY: readonly string[] = [];
-const NOTHING: Metadata = { attributes: undefined, creationTime: undefined, eaSize: 0, security: NO_SECURITY };
+const NOTHING: Metadata = {
+  attributes: undefined,
+  creationTime: undefined,
+  eaSize: 0,
+  security: NO_SECURITY,
+  descriptor: undefined,
+};
 
 /**
  * Reads and writes what is kept in extended attributes besides streams and descriptors. A file's metadata are believed
@@ -115,8 +123,14 @@ export class MetadataStore {
   follow(key: FileKey, before: Statx, after: Statx): void {
     const cached = this.#cache.get(key);
     if (cached?.changeNanoseconds !== before.changeNanoseconds || cached.changeSeconds !== before.changeSeconds) return;
-    this.#cache.delete(key);
-    this.#keep(key, cached.metadata, after, Math.min(cached.until, this.#now() + OWN_CHANGE_TRUST));
+    if (!this.#isSettled(after)) {
+      this.#cache.delete(key);
+      return;
+    }
+    // In place: it happens to a directory with each new name in it.
+    cached.changeSeconds = after.changeSeconds;
+    cached.changeNanoseconds = after.changeNanoseconds;
+    cached.until = Math.min(cached.until, this.#now() + OWN_CHANGE_TRUST);
   }
 
   #keep(key: FileKey, metadata: Metadata, stat: Statx, until: number): void {
@@ -200,7 +214,7 @@ function load(fd: number, child: string): Metadata | undefined {
     // NextEntryOffset, Flags, EaNameLength, EaValueLength, the name with its NUL, the value (MS-FSCC 2.4.16).
     if (size >= 0) eaSize = ((eaSize + 3) & ~3) + 8 + name.length + 1 + size;
   }
-  return { attributes: dos?.attributes, creationTime: dos?.creationTime, eaSize, security };
+  return { attributes: dos?.attributes, creationTime: dos?.creationTime, eaSize, security, descriptor: undefined };
 }
 
 /** The creation time where none is stored: the birth of the inode, or the oldest time there is. */

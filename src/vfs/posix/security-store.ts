@@ -9,7 +9,7 @@ import { fullAccessForUsers } from "../default-security.ts";
 import { BoundedMap } from "./bounded-map.ts";
 import { check, Errno } from "./errno.ts";
 import type { FileIds, FileKey } from "./file-id.ts";
-import type { Metadata, MetadataStore } from "./metadata.ts";
+import type { MetadataStore } from "./metadata.ts";
 import { close, OpenFlag, openBeneath } from "./native/files.ts";
 import { FileType, type Statx, statOpen } from "./native/stat.ts";
 import { readXattr, removeXattr, setXattr } from "./native/xattr.ts";
@@ -45,8 +45,6 @@ export interface SecurityStoreOptions {
 export class SecurityStore {
   readonly #options: SecurityStoreOptions;
   readonly #distinct = new BoundedMap<string, Buffer>(MAXIMUM_DISTINCT);
-  /** What has been read together with metadata, and is believed for as long as they are. */
-  readonly #stored = new WeakMap<Metadata, Buffer>();
   /** By path of a folder beneath the root: what the folder itself has. */
   readonly #folders = new BoundedMap<string, MadeUp>(MAXIMUM_FOLDERS);
   /** By a folder's descriptor: what a file and what a folder in it inherit. */
@@ -56,7 +54,7 @@ export class SecurityStore {
 
   constructor(options: SecurityStoreOptions) {
     this.#options = options;
-    this.#rootDefault = this.#intern(fullAccessForUsers());
+    this.#rootDefault = this.intern(fullAccessForUsers());
   }
 
   /** @param location path of the file beneath the root; looked up when `undefined` */
@@ -87,11 +85,6 @@ export class SecurityStore {
     return NTACL_USER_NAME;
   }
 
-  /** The descriptor that was stored together with metadata: it is not read again while they are believed. */
-  learn(metadata: Metadata, descriptor: Buffer): void {
-    this.#stored.set(metadata, this.#intern(descriptor));
-  }
-
   /** A folder was moved or got another descriptor: whatever was made up from it is void. */
   inheritanceChanged(): void {
     this.#folders.clear();
@@ -100,8 +93,7 @@ export class SecurityStore {
   #readStored(fd: number, key: FileKey, stat: Statx): Buffer | undefined {
     const metadata = this.#options.metadata.get(fd, key, stat);
     if (metadata.security.length === 0) return undefined;
-    const known = this.#stored.get(metadata);
-    if (known !== undefined) return known;
+    if (metadata.descriptor !== undefined) return metadata.descriptor;
     for (const name of metadata.security) {
       const blob = readXattr(fd, name);
       if (blob === undefined) continue;
@@ -114,15 +106,14 @@ export class SecurityStore {
         this.#options.onMalformed(key);
         continue;
       }
-      const descriptor = this.#intern(parsed);
-      this.#stored.set(metadata, descriptor);
-      return descriptor;
+      metadata.descriptor = this.intern(parsed);
+      return metadata.descriptor;
     }
     return undefined;
   }
 
   #makeUp(fd: number, stat: Statx, location: string | undefined): Buffer {
-    if (this.#options.rule === "posix") return this.#intern(posixDescriptor(stat));
+    if (this.#options.rule === "posix") return this.intern(posixDescriptor(stat));
     const path = location ?? this.#options.pathOf(fd);
     if (path === undefined || path === "") return this.#rootDefault;
     const parent = this.#ofFolder(parentPath(path));
@@ -158,7 +149,7 @@ export class SecurityStore {
     const known = container ? both.folder : both.file;
     if (known !== undefined) return known;
     const { owner, group } = parseSecurityDescriptor(parent);
-    const descriptor = this.#intern(
+    const descriptor = this.intern(
       createSecurityDescriptor({
         parent,
         container,
@@ -171,7 +162,8 @@ export class SecurityStore {
     return descriptor;
   }
 
-  #intern(descriptor: Buffer): Buffer {
+  /** The buffer by which a descriptor is known. */
+  intern(descriptor: Buffer): Buffer {
     const bytes = descriptor.toString("latin1");
     const known = this.#distinct.get(bytes);
     if (known !== undefined) return known;

@@ -11,7 +11,13 @@ import { setXattr } from "../../../src/vfs/posix/native/xattr.ts";
 import { DOSATTRIB_NAME, serialiseDosAttributes } from "../../../src/vfs/posix/samba-dosattrib.ts";
 import { makeFile, mustOpen, mustOpenStream, temporaryFolder, temporaryVolume } from "./support.ts";
 
-const hidden: Metadata = { attributes: FileAttribute.HIDDEN, creationTime: 1n, eaSize: 0, security: [] };
+const hidden: Metadata = {
+  attributes: FileAttribute.HIDDEN,
+  creationTime: 1n,
+  eaSize: 0,
+  security: [],
+  descriptor: undefined,
+};
 
 /** A file without metadata, and a store for which all files have times that tell each change. */
 function setUp() {
