@@ -48,13 +48,14 @@ interface SetChangeTime {
 }
 
 const NO_SECURITY: readonly string[] = [];
-const NOTHING: Metadata = {
+/** Of every file that has nothing stored; frozen, so that a descriptor of one can never become that of all. */
+const NOTHING: Metadata = Object.freeze({
   attributes: undefined,
   creationTime: undefined,
   eaSize: 0,
   security: NO_SECURITY,
   descriptor: undefined,
-};
+});
 
 /**
  * Reads and writes what is kept in extended attributes besides streams and descriptors. A file's metadata are believed
