@@ -349,7 +349,7 @@ function takeBack(request: Request): void {
   const { lent } = request;
   if (lent === undefined) return;
   request.lent = undefined;
-  request.connection.takeBack(lent);
+  request.connection.intake.takeBack(lent);
 }
 
 function takeBackAll(responses: readonly Response[]): void {

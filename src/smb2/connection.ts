@@ -125,15 +125,6 @@ export class Connection {
     this.intake.filled(count);
   }
 
-  /** A buffer for the data of a response; {@link takeBack} ends its use. */
-  lend(length: number): Buffer {
-    return this.intake.lend(length);
-  }
-
-  takeBack(buffer: Buffer): void {
-    this.intake.takeBack(buffer);
-  }
-
   /** Bytes that go nowhere unless the client does something: takes its answers, or sends the rest of a request. */
   get awaitedBytes(): number {
     return this.intake.awaitedBytes;

@@ -243,11 +243,10 @@ export class Intake {
       setImmediate(this.#endOfTurn);
     }
     const bytes = this.#bytesAtWork;
-    const limit = this.#limit;
-    if (!this.#held && (this.#yields || (bytes > limit && bytes > 0))) {
+    if (!this.#held && (this.#yields || this.#holdsTooMuch)) {
       this.#held = true;
       this.#pause();
-    } else if (this.#held && (bytes < limit / 2 || bytes === 0)) {
+    } else if (this.#held && (bytes < this.#limit / 2 || bytes === 0)) {
       this.#held = false;
       this.#goOn();
     }
@@ -257,8 +256,7 @@ export class Intake {
     this.#yields = false;
     this.#bytesOfTurn = 0;
     this.#count();
-    const bytes = this.#bytesAtWork;
-    if (this.#closed || (bytes > this.#limit && bytes > 0)) return;
+    if (this.#closed || this.#holdsTooMuch) return;
     this.#held = false;
     this.#goOn();
   };
@@ -268,9 +266,15 @@ export class Intake {
     return Math.max(this.#lentBytes, this.#transport.queuedBytes) + this.#workBytes;
   }
 
-  /** How much of these there may be. Where there are none, a request is taken though nothing is left. */
+  /** How much of these there may be. */
   get #limit(): number {
     return Math.min(MAX_HELD, this.#budget.left);
+  }
+
+  /** Where there are none, a request is taken though nothing is left. */
+  get #holdsTooMuch(): boolean {
+    const bytes = this.#bytesAtWork;
+    return bytes > 0 && bytes > this.#limit;
   }
 
   /** Goes on with frames that have arrived already, and then reads on. */

@@ -44,7 +44,7 @@ function handle(request: Request, message: ReadRequest): Awaitable<void> {
   if (open.stream.locks.blocksIo(open, offset, message.length, false)) {
     throw new SmbError(NtStatus.FILE_LOCK_CONFLICT);
   }
-  const target = request.connection.lend(message.length);
+  const target = connection.intake.lend(message.length);
   request.lent = target;
   return chain(open.stream.data.read(offset, target), (count) => {
     // A read of nothing succeeds wherever it is.

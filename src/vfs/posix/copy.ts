@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { readFully, writeFully } from "./data-io.ts";
-import { check, Errno, errnoError } from "./errno.ts";
+import { check, Errno } from "./errno.ts";
+import { mustStat } from "./must-stat.ts";
 import { copyRange, FallocateMode, fallocate, isUnsupported, Seek, seek, type Transfer } from "./native/data.ts";
-import { statOpen } from "./native/stat.ts";
 
 /** Bytes copied by one call, so that a worker is not held for long: callers that have to do with slow storage ask for less. */
 const PIECE = 32 * 1024 * 1024;
@@ -29,10 +29,8 @@ export interface CopyTarget {
  */
 export async function copyBetween(wanted: Transfer, options: CopyTarget): Promise<number> {
   const { source, sourceOffset, target, offset } = wanted;
-  const from = statOpen(source);
-  const to = statOpen(target);
-  if (typeof from === "number") throw errnoError(-from, "statx");
-  if (typeof to === "number") throw errnoError(-to, "statx");
+  const from = mustStat(source);
+  const to = mustStat(target);
   const length = Math.max(0, Math.min(wanted.length, from.size - sourceOffset));
   if (length === 0) return 0;
   const transfer = { ...wanted, length };
@@ -76,7 +74,7 @@ async function copyExtents(
     const found = seek(source, sourceOffset + done, Seek.DATA);
     if (isUnsupported(found)) return done + (await copyData(part(transfer, done, length - done)));
     const isLast = found === -Errno.ENXIO;
-    const data = Math.min((isLast ? sizeOf(source) : check(found, "lseek")) - sourceOffset, length);
+    const data = Math.min((isLast ? mustStat(source).size : check(found, "lseek")) - sourceOffset, length);
     if (data > done) await copyHole(part(transfer, done, data - done));
     if (isLast || data >= length) return Math.max(done, data);
     const end = seek(source, sourceOffset + data, Seek.HOLE);
@@ -97,15 +95,9 @@ async function leaveHole(hole: Transfer): Promise<void> {
   if (!isHole(target, offset, Math.min(offset + length, size))) await copyData(hole);
 }
 
-function sizeOf(fd: number): number {
-  const stat = statOpen(fd);
-  if (typeof stat === "number") throw errnoError(-stat, "statx");
-  return stat.size;
-}
-
 /** Makes a file so long at least. @returns how long it was */
 async function extend(target: number, end: number): Promise<number> {
-  const size = sizeOf(target);
+  const { size } = mustStat(target);
   // A byte at its end extends the file; setting the size could cut what another write has just added.
   if (size < end) await writeFully(target, end - 1, Buffer.alloc(1));
   return size;

@@ -10,6 +10,7 @@ import { copyBetween } from "./copy.ts";
 import { readFully, writeFully } from "./data-io.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { check, Errno, errnoError, errnoOf } from "./errno.ts";
+import { mustStat } from "./must-stat.ts";
 import {
   cloneRange,
   FallocateMode,
@@ -24,7 +25,7 @@ import {
   truncateOnWorker,
   writeNow,
 } from "./native/data.ts";
-import { type Statx, statOpen } from "./native/stat.ts";
+import type { Statx } from "./native/stat.ts";
 import { stampOf } from "./own-changes.ts";
 import type { Storage } from "./storage.ts";
 
@@ -143,39 +144,32 @@ export class DataStream implements VolumeStream {
   write(offset: number, data: Buffer): Awaitable<void> {
     const fd = this.#owner.descriptor.forWriting();
     this.#mark();
-    const done = this.#written ? this.#writeNow(fd, offset, data) : this.#writeFirst(fd, offset, data);
+    if (data.length === 0) return undefined;
+    const isFirst = !this.#written;
+    this.#written = true;
+    const done = this.#owner.storage.mayWriteNow(data.length) ? this.#writeNow(fd, offset, data, isFirst) : 0;
     if (done === data.length) return undefined;
     return this.#changing(writeFully(fd, offset, data, done));
   }
 
-  /** Small files are written once, and looked at afterwards. */
-  #writeFirst(fd: number, offset: number, data: Buffer): number {
-    this.#written = true;
-    const write = () => this.#writeNow(fd, offset, data);
-    const { storage } = this.#owner;
-    return storage.mayWriteNow(data.length) ? (this.#owner.keeping?.(write) ?? write()) : 0;
+  /** @returns bytes written on this thread */
+  #writeNow(fd: number, offset: number, data: Buffer, isFirst: boolean): number {
+    // File systems refuse RWF_NOWAIT whenever new blocks are needed: it would cost a call and change nothing.
+    const write = () => this.#owner.storage.timed(() => writeNow(fd, offset, data));
+    // Small files are written once, and looked at afterwards.
+    const count = isFirst ? this.#keeping(write) : write();
+    return count === -Errno.EINTR ? 0 : check(count, "write");
   }
 
-  /** @returns bytes written on this thread: all, or none where that might wait */
-  #writeNow(fd: number, offset: number, data: Buffer): number {
-    const { storage } = this.#owner;
-    let done = 0;
-    // File systems refuse RWF_NOWAIT whenever new blocks are needed: it would cost a call and change nothing.
-    while (done < data.length && storage.mayWriteNow(data.length)) {
-      const rest = done === 0 ? data : data.subarray(done);
-      const count = storage.timed(() => writeNow(fd, offset + done, rest));
-      if (count !== -Errno.EINTR) done += check(count, "write");
-    }
-    return done;
+  #keeping<T>(change: () => T): T {
+    return this.#owner.keeping === undefined ? change() : this.#owner.keeping(change);
   }
 
   setEndOfFile(size: number): Awaitable<void> {
     const fd = this.#owner.descriptor.forWriting();
     this.#mark();
     if (this.#stat().size - size <= LONG_TRUNCATE) {
-      const cut = () => check(truncate(fd, size), "ftruncate");
-      if (this.#owner.keeping === undefined) cut();
-      else this.#owner.keeping(cut);
+      this.#keeping(() => check(truncate(fd, size), "ftruncate"));
       return undefined;
     }
     return this.#changing(truncateOnWorker(fd, size).then((result) => void check(result, "ftruncate")));
@@ -364,9 +358,7 @@ export class DataStream implements VolumeStream {
   }
 
   #stat(): Statx {
-    const stat = statOpen(this.#owner.descriptor.handle);
-    if (typeof stat === "number") throw errnoError(-stat, "statx");
-    return stat;
+    return mustStat(this.#owner.descriptor.handle);
   }
 
   #mark(): void {

@@ -25,6 +25,7 @@ import { readExtendedAttributes, writeExtendedAttributes } from "./extended-attr
 import { type FileKey, fileIdOf } from "./file-id.ts";
 import { referenceOf } from "./file-search.ts";
 import { attributesOf, defaultCreationTime, fileStat, mergeAttributes } from "./metadata.ts";
+import { mustStat } from "./must-stat.ts";
 import { NamedStream } from "./named-stream.ts";
 import { DirectoryReader } from "./native/directory.ts";
 import { close, OpenFlag, openOwn } from "./native/files.ts";
@@ -314,9 +315,7 @@ export class PosixFile implements VolumeFile, DataOwner {
   }
 
   #statx(): Statx {
-    const stat = statOpen(this.descriptor.handle);
-    if (typeof stat === "number") throw errnoError(-stat, "statx");
-    return stat;
+    return mustStat(this.descriptor.handle);
   }
 
   #openDirectory(): number {

@@ -117,7 +117,7 @@ export class MetadataStore {
 
   /** What the volume itself has just stored, of which nothing is to be read again. @param stat the file as it is since then */
   learn(key: FileKey, metadata: Metadata, stat: Statx): void {
-    if (this.#enabled) this.#keep(key, metadata, stat, this.#now() + OWN_CHANGE_TRUST);
+    this.#keep(key, metadata, stat, this.#now() + OWN_CHANGE_TRUST);
   }
 
   /** The volume has changed something else about a file: what is known of it `before` is known of it `after` that too. */

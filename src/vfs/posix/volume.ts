@@ -23,6 +23,7 @@ import { PosixDirectory, PosixFile } from "./file.ts";
 import type { FileKey } from "./file-id.ts";
 import { FileSearch } from "./file-search.ts";
 import { type MountedVolume, mount, type PosixVolumeOptions } from "./mount.ts";
+import { mustStat } from "./must-stat.ts";
 import { clientName, storedName } from "./names.ts";
 import {
   close,
@@ -147,9 +148,7 @@ export class PosixVolume implements Volume {
   #asItIs(parent: Parent): Parent {
     const { names } = this.#context.resolver;
     if (names.isCurrent(parent.key, parent.stat)) return parent;
-    const stat = statOpen(parent.fd);
-    if (typeof stat === "number") throw errnoError(-stat, "statx");
-    return { ...parent, stat };
+    return { ...parent, stat: mustStat(parent.fd) };
   }
 
   #createIn(parent: Parent, options: CreateOptions): OpenedFile {
@@ -160,8 +159,7 @@ export class PosixVolume implements Volume {
   #make(parent: Parent, stored: string, options: CreateOptions): OpenedFile {
     const descriptor = options.directory ? this.#makeDirectory(parent, stored) : this.#makeFile(parent, stored);
     try {
-      const stat = statOpen(descriptor.handle);
-      if (typeof stat === "number") throw errnoError(-stat, "statx");
+      const stat = mustStat(descriptor.handle);
       const key = this.#context.ids.keyOf(stat);
       const file = new PosixFile(this.#context, descriptor, key, options.directory, join(parent.stored, stored));
       file.initialise(options, stat);
